@@ -1,0 +1,2 @@
+// Package assertion reads certificates and signs client assertions.
+package assertion

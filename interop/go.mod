@@ -1,0 +1,3 @@
+module github.com/azid-go/azidentity/interop
+
+go 1.25.0
