@@ -1,0 +1,173 @@
+// Package flight runs one call per key for any number of waiters.
+//
+// It owns the life of that call: who waits for it, when it is cancelled, when
+// its slot is free for the next. It caches nothing; a result lives as long as
+// its waiters. Golang's x/sync/singleflight is not enough here: its callers
+// cannot leave early, and the first caller's context ends everybody's call.
+package flight
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+)
+
+// ErrPanicked is in the tree of the error that waiters get when the function
+// panicked or ended its goroutine.
+var ErrPanicked = errors.New("the call panicked")
+
+// A Group runs at most one call per key at a time. The zero value is ready.
+// All methods are safe for concurrent use. A Group must not be copied.
+type Group[K comparable, V any] struct {
+	mu    sync.Mutex // guards calls and call.waiters; never held while a function runs
+	calls map[K]*call[V]
+}
+
+type call[V any] struct {
+	done    chan struct{} // closed when value and err are set
+	cancel  context.CancelFunc
+	waiters int
+	value   V
+	err     error
+}
+
+// Do returns the result of fn for key, joining a call that is under way.
+//
+// fn runs on a goroutine and a context of its own: the context carries the
+// values of the first caller's but neither its deadline nor its cancellation.
+// A caller whose ctx ends returns at once with ctx.Err(). When the
+// last caller has left, fn's context is cancelled and the key is free at that
+// moment, so that nobody inherits the cancellation.
+//
+// A panic in fn becomes an error that wraps [ErrPanicked].
+func (g *Group[K, V]) Do(ctx context.Context, key K, fn func(context.Context) (V, error)) (V, error) {
+	if err := ctx.Err(); err != nil {
+		var zero V
+		return zero, err
+	}
+	g.mu.Lock()
+	c := g.calls[key]
+	if c == nil {
+		c = g.start(ctx, key, fn)
+	}
+	c.waiters++
+	g.mu.Unlock()
+	return g.wait(ctx, key, c)
+}
+
+// Join waits, as [Group.Do] does, for the call for key if one is under way,
+// and reports whether there was one.
+func (g *Group[K, V]) Join(ctx context.Context, key K) (v V, joined bool, err error) {
+	g.mu.Lock()
+	c := g.calls[key]
+	if c == nil {
+		g.mu.Unlock()
+		return v, false, nil
+	}
+	c.waiters++
+	g.mu.Unlock()
+	v, err = g.wait(ctx, key, c)
+	return v, true, err
+}
+
+func (g *Group[K, V]) wait(ctx context.Context, key K, c *call[V]) (V, error) {
+	select {
+	case <-c.done:
+		return c.value, c.err
+	case <-ctx.Done():
+		g.leave(key, c)
+		var zero V
+		return zero, ctx.Err()
+	}
+}
+
+// Go starts fn for key unless a call is under way, and does not wait. The call
+// counts as waited for until it ends or ctx does; then it goes on only for
+// callers of [Group.Do] that joined it. It reports whether it started one.
+func (g *Group[K, V]) Go(ctx context.Context, key K, fn func(context.Context) (V, error)) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.calls[key] != nil {
+		return false
+	}
+	c := g.start(ctx, key, fn)
+	c.waiters++
+	stop := context.AfterFunc(ctx, func() { g.leave(key, c) })
+	inner := c.cancel
+	c.cancel = func() { stop(); inner() }
+	return true
+}
+
+// start makes the call for key. The caller holds g.mu.
+func (g *Group[K, V]) start(ctx context.Context, key K, fn func(context.Context) (V, error)) *call[V] {
+	callCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	c := &call[V]{done: make(chan struct{}), cancel: cancel}
+	if g.calls == nil {
+		g.calls = make(map[K]*call[V])
+	}
+	g.calls[key] = c
+	go g.run(callCtx, key, c, fn)
+	return c
+}
+
+func (g *Group[K, V]) run(ctx context.Context, key K, c *call[V], fn func(context.Context) (V, error)) {
+	c.err = ErrPanicked // stays if fn ends the goroutine with runtime.Goexit
+	defer func() {
+		if r := recover(); r != nil {
+			c.err = &PanicError{Value: r, Stack: debug.Stack()}
+		}
+		g.mu.Lock()
+		g.free(key, c)
+		cancel := c.cancel
+		g.mu.Unlock()
+		cancel()
+		close(c.done)
+	}()
+	c.value, c.err = fn(ctx)
+}
+
+// leave takes one waiter off c, and ends c if that was the last.
+func (g *Group[K, V]) leave(key K, c *call[V]) {
+	g.mu.Lock()
+	c.waiters--
+	last := c.waiters == 0
+	if last {
+		g.free(key, c)
+	}
+	cancel := c.cancel
+	g.mu.Unlock()
+	if last {
+		cancel()
+	}
+}
+
+// free gives key's slot back if c still holds it. The caller holds g.mu.
+func (g *Group[K, V]) free(key K, c *call[V]) {
+	if g.calls[key] == c {
+		delete(g.calls, key)
+	}
+}
+
+// A PanicError is the error of a call whose function panicked. It wraps
+// [ErrPanicked], and the panic's value if that was an error.
+type PanicError struct {
+	Value any    // what was passed to panic
+	Stack []byte // where
+}
+
+// Error names the type of the panic's value, not its text, which may quote
+// anything.
+func (e *PanicError) Error() string { return fmt.Sprintf("%v with a %T", ErrPanicked, e.Value) }
+
+// Unwrap implements the tree for [errors.Is].
+func (e *PanicError) Unwrap() []error {
+	if err, ok := e.Value.(error); ok {
+		return []error{ErrPanicked, err}
+	}
+	return []error{ErrPanicked}
+}

@@ -1,0 +1,136 @@
+package tokencache
+
+import (
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// A Token is what a [Source] acquires. It prints without its value.
+type Token struct {
+	Value     string
+	ExpiresOn time.Time
+	// RefreshOn is when the issuer asks for renewal; zero if it did not say.
+	RefreshOn time.Time
+	// Granted are the scopes that the issuer says the token has, as it wrote
+	// them, or empty for those that were asked for.
+	Granted string
+}
+
+// Format implements [fmt.Formatter]: it prints the times, never the value.
+func (t Token) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "token until "+t.ExpiresOn.UTC().Format(time.RFC3339))
+}
+
+const (
+	// maxMargin is the time before expiry from which a token is too old to
+	// hand out without trying for a better one: callers need some life left
+	// in it. The peers all use five minutes.
+	maxMargin = 5 * time.Minute
+	// minPause and maxPause bound the time between two attempts to renew a
+	// token that still works; it doubles with every failure.
+	minPause = 30 * time.Second
+	maxPause = 5 * time.Minute
+)
+
+// An entry is a token in the index. Its plain fields never change; a renewed
+// token is a new entry in the same slot.
+type entry struct {
+	key   Key
+	hash  uint64
+	order uint64 // of the fetch that brought it; a later one wins
+
+	value     string
+	granted   string // canonical form of granted and requested scopes together, if more than key.Scopes
+	expiresOn int64  // all times are Unix nanoseconds
+	refreshOn int64  // the issuer's; 0 if it gave none
+	renewFrom int64  // from here on a renewal runs behind the callers
+	waitFrom  int64  // from here on callers wait for it
+
+	usedAt   atomic.Uint32 // in units of useGrain, for eviction
+	failures atomic.Uint32 // renewals failed in a row
+	nextTry  atomic.Int64  // no renewal before this
+}
+
+// newEntry works out when token is to be renewed. now is the time at which
+// the request for it was sent, so that the answer's travel only shortens its
+// life here.
+func newEntry(k Key, hash, order uint64, t Token, now time.Time) *entry {
+	e := &entry{
+		key: k, hash: hash, order: order,
+		value:     t.Value,
+		expiresOn: t.ExpiresOn.UnixNano(),
+	}
+	e.key.Tenant = strings.Clone(k.Tenant)
+	e.usedAt.Store(useTime(now.UnixNano()))
+	if t.Granted != "" {
+		if g := canonicalScopes([]string{k.Scopes, t.Granted}); g != k.Scopes {
+			e.granted = g
+		}
+	}
+	// A token that lives less than twenty minutes keeps most of its life.
+	margin := min(maxMargin, t.ExpiresOn.Sub(now)/4)
+	e.waitFrom = e.expiresOn - int64(margin)
+	if t.RefreshOn.IsZero() {
+		// Spread over one more margin, so that tokens that were acquired
+		// together are not renewed together.
+		e.renewFrom = e.waitFrom - rand.Int64N(int64(margin)+1)
+	} else {
+		e.refreshOn = t.RefreshOn.UnixNano()
+		e.renewFrom = min(e.refreshOn, e.waitFrom)
+	}
+	return e
+}
+
+func (e *entry) token() Token {
+	t := Token{Value: e.value, ExpiresOn: time.Unix(0, e.expiresOn).UTC()}
+	if e.refreshOn != 0 {
+		t.RefreshOn = time.Unix(0, e.refreshOn).UTC()
+	}
+	return t
+}
+
+// matches reports whether e is the token that q asks for.
+func (e *entry) matches(q *Query) bool {
+	return e.key.Principal == q.Owner.principal && e.key.CAE == q.CAE &&
+		equalFold(e.key.Tenant, q.Tenant) && e.key.Subject == q.Subject &&
+		sameScopes(e.key.Scopes, q.Scopes)
+}
+
+// size is about the memory that e occupies, slots and headers included.
+func (e *entry) size() int64 {
+	return int64(len(e.value)+len(e.key.Tenant)+len(e.key.Subject)+len(e.granted)) + entryOverhead
+}
+
+const entryOverhead = 300
+
+// claimRenewal reports whether the caller is to renew e, which at most one is
+// within a pause.
+func (e *entry) claimRenewal(now int64) bool {
+	next := e.nextTry.Load()
+	return now >= next && e.nextTry.CompareAndSwap(next, now+int64(minPause))
+}
+
+// failed notes that a renewal failed and when the next may be tried, at the
+// earliest at notBefore.
+func (e *entry) failed(now, notBefore int64) {
+	n := min(e.failures.Add(1)-1, 8)
+	pause := min(minPause<<n, maxPause)
+	pause -= time.Duration(rand.Int64N(int64(pause / 8)))
+	e.nextTry.Store(max(now+int64(pause), notBefore))
+}
+
+// useGrain is how finely the time of use is kept, as a shift of nanoseconds:
+// about 69 s. Coarse, so that callers that share a token seldom write to it.
+const useGrain = 36
+
+func useTime(now int64) uint32 { return uint32(now >> useGrain) }
+
+func (e *entry) used(now int64) {
+	if t := useTime(now); e.usedAt.Load() != t {
+		e.usedAt.Store(t)
+	}
+}

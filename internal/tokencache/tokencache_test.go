@@ -1,0 +1,532 @@
+package tokencache_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/azid-go/azidentity/internal/loopback"
+	"github.com/azid-go/azidentity/internal/tokencache"
+)
+
+func TestMain(m *testing.M) { loopback.Main(m) }
+
+// issuer is a Source whose answers a test scripts.
+type issuer struct {
+	lifetime  time.Duration
+	refreshIn time.Duration
+	latency   time.Duration
+	granted   string
+	hang      string // tenant whose requests are never answered
+	life      context.Context
+
+	down  atomic.Bool
+	fails error
+	n     atomic.Int64
+}
+
+func (i *issuer) Life() context.Context {
+	if i.life != nil {
+		return i.life
+	}
+	return context.Background()
+}
+
+func (i *issuer) Fetch(ctx context.Context, q tokencache.Query) (tokencache.Token, error) {
+	n := i.n.Add(1)
+	wait := i.latency
+	if i.hang != "" && q.Tenant == i.hang {
+		wait = 24 * time.Hour
+	}
+	select {
+	case <-time.After(wait):
+	case <-ctx.Done():
+		return tokencache.Token{}, ctx.Err()
+	}
+	if i.down.Load() {
+		if i.fails != nil {
+			return tokencache.Token{}, i.fails
+		}
+		return tokencache.Token{}, errors.New("the issuer is down")
+	}
+	t := tokencache.Token{Value: fmt.Sprintf("token %d", n), ExpiresOn: time.Now().Add(i.lifetime), Granted: i.granted}
+	if i.refreshIn > 0 {
+		t.RefreshOn = time.Now().Add(i.refreshIn)
+	}
+	return t, nil
+}
+
+var owner = tokencache.NewOwner(tokencache.Principal{Authority: "login.microsoftonline.com", Client: "c"})
+
+func query(tenant string, scopes ...string) tokencache.Query {
+	if len(scopes) == 0 {
+		scopes = []string{"https://a.example/.default"}
+	}
+	return tokencache.Query{Owner: owner, Tenant: tenant, Scopes: scopes}
+}
+
+func get(t *testing.T, c *tokencache.Cache, q tokencache.Query, src tokencache.Source) string {
+	t.Helper()
+	tok, err := c.Get(t.Context(), q, src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tok.Value == "" || !tok.ExpiresOn.After(time.Now()) {
+		t.Fatalf("got token %q until %v at %v", tok.Value, tok.ExpiresOn, time.Now())
+	}
+	return tok.Value
+}
+
+// Pain 7: while one tenant's request hangs, another's cached tokens are
+// returned without waiting.
+func TestPain7CachedTokensNeverWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := tokencache.New(tokencache.Limits{})
+		src := &issuer{lifetime: time.Hour, hang: "a"}
+		get(t, c, query("b"), src)
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { _, _ = c.Get(ctx, query("a"), src) })
+		synctest.Wait()
+		start := time.Now()
+		for range 10_000 {
+			get(t, c, query("b"), src)
+		}
+		if d := time.Since(start); d != 0 {
+			t.Errorf("10,000 hits waited %v for a stranger", d)
+		}
+		cancel()
+		wg.Wait()
+	})
+}
+
+// Pain 8: a thousand cold calls are one fetch, and a caller that gives up does
+// not fail the others.
+func TestPain8ColdStampedeIsOneFetch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := tokencache.New(tokencache.Limits{})
+		src := &issuer{lifetime: time.Hour, latency: time.Second}
+		first, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if _, err := c.Get(first, query("a"), src); !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v, want context.Canceled", err)
+			}
+		})
+		synctest.Wait()
+		for range 999 {
+			wg.Go(func() { get(t, c, query("a"), src) })
+		}
+		synctest.Wait()
+		cancel()
+		wg.Wait()
+		if n := src.n.Load(); n != 1 {
+			t.Errorf("%d fetches, want 1", n)
+		}
+	})
+}
+
+// Pain 9: a million distinct users in a cache of 10,000 leave memory under a
+// fixed ceiling, and expired tokens go without being asked for.
+func TestPain9BoundedMemory(t *testing.T) {
+	const limit = 10_000
+	c := tokencache.New(tokencache.Limits{Tokens: limit})
+	src := &issuer{lifetime: time.Hour}
+	users := 1_000_000
+	if testing.Short() || raceEnabled {
+		users = 100_000
+	}
+	before := liveHeap()
+	for i := range users {
+		q := query("a")
+		q.Subject = fmt.Sprintf("user-%d", i)
+		get(t, c, q, src)
+	}
+	if grown := liveHeap() - before; grown > 16<<20 {
+		t.Errorf("the heap grew by %d bytes, want at most 16 MiB", grown)
+	}
+	if s := c.Stats(); s.Tokens > limit || s.Evicted != int64(users)-s.Tokens {
+		t.Errorf("got %+v, want %d tokens and the rest evicted", s, limit)
+	}
+	runtime.KeepAlive(c)
+}
+
+func TestPain9ByteLimit(t *testing.T) {
+	t.Parallel()
+	c := tokencache.New(tokencache.Limits{Bytes: 100_000})
+	src := &issuer{lifetime: time.Hour}
+	for i := range 10_000 {
+		get(t, c, query(fmt.Sprintf("tenant-%d", i)), src)
+	}
+	if s := c.Stats(); s.Bytes > 100_000 || s.Tokens < 100 {
+		t.Errorf("got %+v, want close to 100,000 bytes", s)
+	}
+}
+
+func TestPain9ExpiredTokensLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := tokencache.New(tokencache.Limits{})
+		src := &issuer{lifetime: time.Hour}
+		for i := range 5_000 {
+			get(t, c, query(fmt.Sprintf("old-%d", i)), src)
+		}
+		time.Sleep(2 * time.Hour)
+		for i := range 5_000 {
+			get(t, c, query(fmt.Sprintf("new-%d", i)), src)
+		}
+		if s := c.Stats(); s.Tokens > 5_100 || s.Expired < 4_900 {
+			t.Errorf("got %+v, want the 5,000 expired tokens gone", s)
+		}
+	})
+}
+
+// Least recently used tokens leave first.
+func TestEvictionSparesWhatIsUsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := tokencache.New(tokencache.Limits{Tokens: 1000})
+		src := &issuer{lifetime: 24 * time.Hour}
+		for i := range 100 {
+			get(t, c, query(fmt.Sprintf("hot-%d", i)), src)
+		}
+		for i := range 5_000 {
+			if i%100 == 0 {
+				time.Sleep(2 * time.Minute)
+				for j := range 100 {
+					get(t, c, query(fmt.Sprintf("hot-%d", j)), src)
+				}
+			}
+			get(t, c, query(fmt.Sprintf("cold-%d", i)), src)
+		}
+		if again := src.n.Load() - 5_100; again > 25 {
+			t.Errorf("tokens in constant use were evicted %d times in 5,000 insertions", again)
+		}
+	})
+}
+
+// Pain 16: the issuer is down from minute 31 to 59 of a 60-minute token that
+// is to be renewed at minute 30. No caller sees an error, the attempts are
+// few, and they resume.
+func TestPain16OutageWhileTheTokenWorks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := tokencache.New(tokencache.Limits{})
+		src := &issuer{lifetime: time.Hour, refreshIn: 31 * time.Minute}
+		first := get(t, c, query("a"), src)
+		time.Sleep(31 * time.Minute)
+		src.down.Store(true)
+		for range 28 * 60 {
+			if v := get(t, c, query("a"), src); v != first {
+				t.Fatalf("got %s, want the token in memory", v)
+			}
+			time.Sleep(time.Second)
+		}
+		if n := src.n.Load() - 1; n < 3 || n > 12 {
+			t.Errorf("%d attempts in 28 minutes, want a few", n)
+		}
+		src.down.Store(false)
+		time.Sleep(time.Minute + time.Second)
+		if v := get(t, c, query("a"), src); v == first {
+			t.Error("still the expired token")
+		}
+	})
+}
+
+// One key's failed renewals never slow another's.
+func TestPain16BackoffIsPerKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := tokencache.New(tokencache.Limits{})
+		src := &issuer{lifetime: time.Hour, refreshIn: 30 * time.Minute}
+		get(t, c, query("a"), src)
+		get(t, c, query("b"), src)
+		time.Sleep(31 * time.Minute)
+		src.down.Store(true)
+		get(t, c, query("a"), src)
+		synctest.Wait()
+		src.down.Store(false)
+		before := get(t, c, query("b"), src)
+		synctest.Wait()
+		if after := get(t, c, query("b"), src); after == before {
+			t.Error("b was not renewed at once")
+		}
+	})
+}
+
+// Pain 17: with an endpoint that takes 2 s, no call takes any time over three
+// renewals.
+func TestPain17RenewalRunsBehind(t *testing.T) {
+	for name, refreshIn := range map[string]time.Duration{"issuer's hint": 30 * time.Minute, "no hint": 0} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := tokencache.New(tokencache.Limits{})
+				src := &issuer{lifetime: time.Hour, refreshIn: refreshIn, latency: 2 * time.Second}
+				get(t, c, query("a"), src)
+				for src.n.Load() < 4 {
+					start := time.Now()
+					get(t, c, query("a"), src)
+					if d := time.Since(start); d > 0 {
+						t.Fatalf("a call took %v during renewal %d", d, src.n.Load())
+					}
+					time.Sleep(5 * time.Second)
+				}
+				synctest.Wait()
+			})
+		})
+	}
+}
+
+// Whoever switches renewal behind off waits for a renewal late in the token's
+// life, and never before.
+func TestPain17OffSwitch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		c := tokencache.New(tokencache.Limits{})
+		src := &issuer{lifetime: time.Hour, refreshIn: 30 * time.Minute, latency: time.Second, life: ended}
+		get(t, c, query("a"), src)
+		time.Sleep(54 * time.Minute)
+		get(t, c, query("a"), src)
+		synctest.Wait()
+		if n := src.n.Load(); n != 1 {
+			t.Errorf("%d fetches at minute 54, want no renewal behind", n)
+		}
+		time.Sleep(3 * time.Minute)
+		if v := get(t, c, query("a"), src); v != "token 2" {
+			t.Errorf("got %s, want a new token", v)
+		}
+	})
+}
+
+// A token with little life left is worth a short wait, no more: when the
+// issuer hangs the old one is served until it expires, and never after.
+func TestOldTokenServedWhileTheIssuerHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := tokencache.New(tokencache.Limits{})
+		src := &issuer{lifetime: time.Hour}
+		first := get(t, c, query("a"), src)
+		time.Sleep(57 * time.Minute)
+		src.hang = "a"
+		start := time.Now()
+		if v := get(t, c, query("a"), src); v != first {
+			t.Errorf("got %s, want the old token", v)
+		}
+		if d := time.Since(start); d != 5*time.Second {
+			t.Errorf("waited %v, want 5s", d)
+		}
+		time.Sleep(3 * time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if tok, err := c.Get(ctx, query("a"), src); !errors.Is(err, context.DeadlineExceeded) || tok.Value != "" {
+			t.Errorf("got %v, %v after expiry, want the caller's deadline", tok, err)
+		}
+	})
+}
+
+// A fetch has an end of its own, which is not a caller's deadline.
+func TestFetchIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := tokencache.New(tokencache.Limits{})
+		src := &issuer{lifetime: time.Hour, hang: "a"}
+		_, err := c.Get(t.Context(), query("a"), src)
+		if !errors.Is(err, tokencache.ErrFetchBound) || errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v, want ErrFetchBound", err)
+		}
+	})
+}
+
+// Pain 58: a claims challenge is never answered from memory, costs one
+// request, replaces the token, and the next plain call is a hit.
+func TestPain58ClaimsBypassAndReplace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := tokencache.New(tokencache.Limits{})
+		src := &issuer{lifetime: time.Hour, refreshIn: 10 * time.Minute, latency: time.Second}
+		q := query("a")
+		q.CAE = true
+		get(t, c, q, src)
+		challenge := q
+		challenge.Claims = `{"access_token":{"nbf":{"essential":true,"value":"1"}}}`
+
+		// A renewal that began before the challenge ends after it: its token
+		// may be the revoked one and must not win.
+		time.Sleep(11 * time.Minute)
+		get(t, c, q, src)
+		time.Sleep(time.Millisecond)
+		fresh := get(t, c, challenge, src)
+		synctest.Wait()
+		if v := get(t, c, q, src); v != fresh {
+			t.Errorf("got %s after the challenge, want %s", v, fresh)
+		}
+		plain := q
+		plain.CAE = false
+		if v := get(t, c, plain, src); v == fresh {
+			t.Error("a CAE token was handed to a caller who cannot handle challenges")
+		}
+	})
+}
+
+type throttled struct{ d time.Duration }
+
+func (throttled) Error() string                 { return "throttled" }
+func (e throttled) ThrottledFor() time.Duration { return e.d }
+
+// A server's Retry-After is remembered for the key that it was said to, and
+// for no other.
+func TestThrottledKeyIsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := tokencache.New(tokencache.Limits{})
+		src := &issuer{lifetime: time.Hour, fails: fmt.Errorf("wrapped: %w", throttled{time.Minute})}
+		src.down.Store(true)
+		for range 1000 {
+			if _, err := c.Get(t.Context(), query("a"), src); !errors.Is(err, src.fails) {
+				t.Fatalf("got %v, want the throttling error", err)
+			}
+		}
+		if n := src.n.Load(); n != 1 {
+			t.Errorf("%d fetches while throttled, want 1", n)
+		}
+		src.down.Store(false)
+		get(t, c, query("b"), src)
+		time.Sleep(time.Minute)
+		get(t, c, query("a"), src)
+	})
+}
+
+// A renewal behind heeds it too.
+func TestThrottledRenewalWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := tokencache.New(tokencache.Limits{})
+		src := &issuer{lifetime: time.Hour, refreshIn: time.Minute, fails: throttled{20 * time.Minute}}
+		get(t, c, query("a"), src)
+		src.down.Store(true)
+		for range 20 {
+			time.Sleep(time.Minute)
+			get(t, c, query("a"), src)
+			synctest.Wait()
+		}
+		if n := src.n.Load(); n != 2 {
+			t.Errorf("%d fetches, want 2", n)
+		}
+	})
+}
+
+func TestSupersetOfScopes(t *testing.T) {
+	t.Parallel()
+	c := tokencache.New(tokencache.Limits{})
+	src := &issuer{lifetime: time.Hour, granted: "Mail.Read User.Read profile"}
+	q := query("a", "Mail.Read", "Files.Read")
+	q.Subject = "user"
+	want := get(t, c, q, src)
+	for _, scopes := range [][]string{{"files.read"}, {"User.Read"}, {"user.read", "Mail.Read"}, {"Files.Read Mail.Read"}} {
+		q := q
+		q.Scopes = scopes
+		if v := get(t, c, q, src); v != want {
+			t.Errorf("%v: got %s, want %s", scopes, v, want)
+		}
+	}
+	other := q
+	other.Scopes = []string{"Files.Read"}
+	other.Subject = "another user"
+	if v := get(t, c, other, src); v == want {
+		t.Error("one user's token was handed to another")
+	}
+	more := q
+	more.Scopes = []string{"Files.Read", "Sites.Read"}
+	if v := get(t, c, more, src); v == want {
+		t.Error("the token was handed out for a scope that it lacks")
+	}
+}
+
+// Tokens for callers who have several users leave with their group.
+func TestWideTokensAreBounded(t *testing.T) {
+	t.Parallel()
+	c := tokencache.New(tokencache.Limits{Tokens: 100})
+	src := &issuer{lifetime: time.Hour, granted: "a b"}
+	before := liveHeap()
+	for i := range 50_000 {
+		q := query("a", "a")
+		q.Subject = fmt.Sprintf("user-%d", i)
+		get(t, c, q, src)
+	}
+	if grown := liveHeap() - before; grown > 8<<20 {
+		t.Errorf("the heap grew by %d bytes for 100 tokens", grown)
+	}
+	runtime.KeepAlive(c)
+}
+
+func TestShortLivedTokensAreCached(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := tokencache.New(tokencache.Limits{})
+		src := &issuer{lifetime: time.Minute}
+		for range 300 {
+			get(t, c, query("a"), src)
+			synctest.Wait()
+			time.Sleep(time.Second)
+		}
+		if n := src.n.Load(); n < 5 || n > 9 {
+			t.Errorf("%d fetches in 5 minutes of 1-minute tokens, want 5 to 9", n)
+		}
+	})
+}
+
+func TestExpiredOnArrivalIsAnError(t *testing.T) {
+	t.Parallel()
+	c := tokencache.New(tokencache.Limits{})
+	tok, err := c.Get(t.Context(), query("a"), &issuer{lifetime: -time.Second})
+	if err == nil || tok.Value != "" || !strings.Contains(err.Error(), "clock") {
+		t.Errorf("got %v, %v, want an error that names the clock", tok, err)
+	}
+}
+
+// Pain 36: many callers, all paths at once, under the race detector.
+func TestPain36Stress(t *testing.T) {
+	t.Parallel()
+	c := tokencache.New(tokencache.Limits{Tokens: 50})
+	src := &issuer{lifetime: 40 * time.Millisecond, granted: "a b"}
+	var wg sync.WaitGroup
+	for g := range 16 {
+		wg.Go(func() {
+			for i := range 500 {
+				ctx, cancel := context.WithCancel(t.Context())
+				if i%7 == 0 {
+					cancel()
+				}
+				q := query(fmt.Sprintf("tenant-%d", (g+i)%80))
+				if i%11 == 0 {
+					q.Claims = "{}"
+				}
+				tok, err := c.Get(ctx, q, src)
+				if (tok.Value == "") == (err == nil) {
+					t.Errorf("got token %q and error %v", tok.Value, err)
+				}
+				cancel()
+			}
+		})
+	}
+	wg.Wait()
+	if s := c.Stats(); s.Tokens > 50 {
+		t.Errorf("%d tokens, want at most 50", s.Tokens)
+	}
+}
+
+func TestTokenNeverPrints(t *testing.T) {
+	t.Parallel()
+	tok := tokencache.Token{Value: "canary"}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
+		if s := fmt.Sprintf(verb, tok) + fmt.Sprintf(verb, &tok); strings.Contains(s, "canary") {
+			t.Errorf("%s prints the token: %s", verb, s)
+		}
+	}
+}
+
+func liveHeap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
