@@ -1,0 +1,101 @@
+package entratest
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// maxBody bounds what is read of a request. Entra's own limit is not published;
+// no honest form comes near this.
+const maxBody = 1 << 20
+
+// call is one request on its way through the emulator.
+type call struct {
+	e      *Emulator
+	req    *http.Request
+	route  route
+	now    time.Time
+	origin string // scheme and host as the client named them, port included
+	// segment is the tenant as the path names it; tenant is what it stands for,
+	// nil when nothing.
+	segment string
+	tenant  *tenant
+	form    url.Values
+	formErr *refusal
+
+	traceID       string
+	correlationID string
+	// entry is the call's line in the journal, completed by the handlers.
+	entry Entry
+}
+
+func (e *Emulator) newCall(w http.ResponseWriter, r *http.Request) *call {
+	c := &call{e: e, req: r, now: e.cfg.Clock(), traceID: newGUID(), correlationID: newGUID()}
+	if id := r.Header.Get("client-request-id"); guidPattern.MatchString(id) {
+		c.correlationID = id
+	}
+	scheme := "https"
+	if r.TLS == nil {
+		scheme = "http"
+	}
+	c.origin = scheme + "://" + strings.ToLower(r.Host)
+	c.route, c.segment = e.route(r.Method, r.URL.Path)
+	switch {
+	case c.route.dialect == adfs:
+		// ADFS serves one organisation and has no tenants: its path stands for
+		// the first.
+		c.tenant = e.firstTenant()
+	case c.segment != "":
+		c.tenant = e.directory.tenant(c.segment)
+		if c.tenant == nil && c.route.dialect == dsts {
+			c.tenant = e.firstTenant()
+		}
+	}
+	if r.Method == http.MethodPost && !c.route.private {
+		c.form, c.formErr = readForm(w, r)
+	}
+	c.entry = newEntry(c)
+	return c
+}
+
+func (e *Emulator) firstTenant() *tenant {
+	if len(e.directory.tenants) == 0 {
+		return nil
+	}
+	return e.directory.tenants[0]
+}
+
+// readForm reads an urlencoded body. A body of another type has no parameters,
+// as with Entra, which then misses the first one it needs.
+func readForm(w http.ResponseWriter, r *http.Request) (url.Values, *refusal) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		ref := refuse(9002313, "the request body is larger than 1 MiB", "Invalid request. The request body is too large.")
+		ref.status = http.StatusRequestEntityTooLarge
+		return url.Values{}, ref
+	}
+	if err != nil {
+		return url.Values{}, refuse(9002313, "the request body ended early: "+err.Error(), "Invalid request. The request body is incomplete.")
+	}
+	if mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); mediaType != "application/x-www-form-urlencoded" {
+		return url.Values{}, nil
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return url.Values{}, refuse(9002313, "the request body is not a valid form", "Invalid request. The request is malformed or invalid.")
+	}
+	return form, nil
+}
+
+func encodeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}

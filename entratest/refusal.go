@@ -1,0 +1,115 @@
+package entratest
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// refusal is an error answer in the making.
+type refusal struct {
+	status   int
+	oauth    string // the error member
+	code     int    // AADSTS
+	text     string
+	reason   string // for the journal
+	suberror string
+	claims   string
+}
+
+// refuse builds a refusal. The catalogue gives status and OAuth error; reason is
+// for the developer and never contains a secret.
+func refuse(code int, reason, format string, args ...any) *refusal {
+	row, ok := catalogue[code]
+	if !ok {
+		row = catalogue[9002313]
+	}
+	return &refusal{status: row.status, oauth: row.oauth, code: code, reason: reason, text: fmt.Sprintf(format, args...)}
+}
+
+// catalogue holds status and OAuth error of the AADSTS codes that the emulator
+// knows how to answer.
+var catalogue = map[int]struct {
+	status int
+	oauth  string
+}{
+	28000:   {400, "invalid_scope"},
+	50013:   {400, "invalid_grant"},
+	50027:   {400, "invalid_request"},
+	50049:   {400, "invalid_instance"},
+	50076:   {400, "interaction_required"},
+	50079:   {400, "interaction_required"},
+	50126:   {400, "invalid_grant"},
+	50158:   {400, "interaction_required"},
+	50166:   {400, "invalid_request"},
+	50173:   {400, "invalid_grant"},
+	50196:   {400, "invalid_grant"},
+	53003:   {400, "interaction_required"},
+	65001:   {400, "invalid_grant"},
+	70000:   {400, "invalid_grant"},
+	70003:   {400, "unsupported_grant_type"},
+	70008:   {400, "invalid_grant"},
+	70011:   {400, "invalid_scope"},
+	70021:   {400, "invalid_client"},
+	90002:   {400, "invalid_request"},
+	90033:   {503, "temporarily_unavailable"},
+	90055:   {429, "temporarily_unavailable"},
+	500011:  {400, "invalid_resource"},
+	700016:  {400, "unauthorized_client"},
+	700021:  {401, "invalid_client"},
+	700023:  {401, "invalid_client"},
+	700024:  {401, "invalid_client"},
+	700027:  {401, "invalid_client"},
+	700082:  {400, "invalid_grant"},
+	700211:  {401, "invalid_client"},
+	700212:  {401, "invalid_client"},
+	700213:  {401, "invalid_client"},
+	900023:  {400, "invalid_request"},
+	900144:  {400, "invalid_request"},
+	901002:  {400, "invalid_request"},
+	1002012: {400, "invalid_scope"},
+	5002723: {400, "invalid_request"},
+	5002730: {400, "invalid_request"},
+	7000112: {400, "unauthorized_client"},
+	7000215: {401, "invalid_client"},
+	7000216: {401, "invalid_client"},
+	7000218: {401, "invalid_client"},
+	7000222: {401, "invalid_client"},
+	7002138: {401, "invalid_client"},
+	9002313: {400, "invalid_request"},
+}
+
+// refuse turns a refusal into Entra's error body, in the newer form whose
+// description is a single line.
+func (c *call) refuse(r *refusal) reply {
+	c.entry.Error = r.oauth
+	c.entry.Code = r.code
+	c.entry.Reason = r.reason
+	timestamp := c.now.UTC().Format("2006-01-02 15:04:05Z")
+	body := struct {
+		Error         string `json:"error"`
+		Description   string `json:"error_description"`
+		Codes         []int  `json:"error_codes,omitempty"`
+		Timestamp     string `json:"timestamp"`
+		TraceID       string `json:"trace_id"`
+		CorrelationID string `json:"correlation_id"`
+		URI           string `json:"error_uri,omitempty"`
+		SubError      string `json:"suberror,omitempty"`
+		Claims        string `json:"claims,omitempty"`
+	}{
+		Error:         r.oauth,
+		Description:   r.text,
+		Timestamp:     timestamp,
+		TraceID:       c.traceID,
+		CorrelationID: c.correlationID,
+		SubError:      r.suberror,
+		Claims:        r.claims,
+	}
+	if r.code != 0 {
+		code := strconv.Itoa(r.code)
+		body.Codes = []int{r.code}
+		body.Description = "AADSTS" + code + ": " + r.text
+		body.URI = c.origin + "/error?code=" + code
+	}
+	body.Description += " Trace ID: " + c.traceID + " Correlation ID: " + c.correlationID + " Timestamp: " + timestamp
+	return jsonReply(r.status, body)
+}
