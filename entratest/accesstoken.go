@@ -22,9 +22,9 @@ func (c *call) applicationToken(app *application, proof proof, identifier string
 	if ref != nil {
 		return accessToken{}, ref
 	}
-	t := accessToken{lifetime: c.e.cfg.TokenLifetime, refreshIn: app.RefreshIn, issued: c.now.Truncate(time.Second)}
+	t := accessToken{lifetime: c.cfg.TokenLifetime, refreshIn: app.RefreshIn, issued: c.now.Truncate(time.Second)}
 	if requested.cae {
-		t.lifetime = c.e.cfg.CAETokenLifetime
+		t.lifetime = c.cfg.CAETokenLifetime
 	}
 	if app.TokenLifetime > 0 {
 		t.lifetime = app.TokenLifetime

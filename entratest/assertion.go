@@ -58,7 +58,7 @@ func (c *call) isThisEndpoint(audience string) bool {
 	if rt.endpoint != EndpointToken || rt.dialect != c.route.dialect {
 		return false
 	}
-	return strings.EqualFold(segment, c.segment) || c.tenant != nil && c.e.directory.tenant(segment) == c.tenant
+	return strings.EqualFold(segment, c.segment) || c.tenant != nil && c.directory.tenant(segment) == c.tenant
 }
 
 func cutPrefixFold(s, prefix string) (string, bool) {

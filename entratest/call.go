@@ -18,6 +18,7 @@ const maxBody = 1 << 20
 // call is one request on its way through the emulator.
 type call struct {
 	e      *Emulator
+	*setup // the configuration at the time of arrival
 	req    *http.Request
 	route  route
 	now    time.Time
@@ -36,7 +37,7 @@ type call struct {
 }
 
 func (e *Emulator) newCall(w http.ResponseWriter, r *http.Request) *call {
-	c := &call{e: e, req: r, now: e.cfg.Clock(), traceID: newGUID(), correlationID: newGUID()}
+	c := &call{e: e, setup: e.setup.Load(), req: r, now: e.clock(), traceID: newGUID(), correlationID: newGUID()}
 	if id := r.Header.Get("client-request-id"); guidPattern.MatchString(id) {
 		c.correlationID = id
 	}
@@ -50,11 +51,11 @@ func (e *Emulator) newCall(w http.ResponseWriter, r *http.Request) *call {
 	case c.route.dialect == adfs:
 		// ADFS serves one organisation and has no tenants: its path stands for
 		// the first.
-		c.tenant = e.firstTenant()
+		c.tenant = c.directory.first()
 	case c.segment != "":
-		c.tenant = e.directory.tenant(c.segment)
+		c.tenant = c.directory.tenant(c.segment)
 		if c.tenant == nil && c.route.dialect == dsts {
-			c.tenant = e.firstTenant()
+			c.tenant = c.directory.first()
 		}
 	}
 	if r.Method == http.MethodPost && !c.route.private {
@@ -62,13 +63,6 @@ func (e *Emulator) newCall(w http.ResponseWriter, r *http.Request) *call {
 	}
 	c.entry = newEntry(c)
 	return c
-}
-
-func (e *Emulator) firstTenant() *tenant {
-	if len(e.directory.tenants) == 0 {
-		return nil
-	}
-	return e.directory.tenants[0]
 }
 
 // readForm reads an urlencoded body. A body of another type has no parameters,

@@ -3,6 +3,7 @@ package entratest
 import (
 	"crypto/subtle"
 	"fmt"
+	"net/url"
 	"time"
 )
 
@@ -27,7 +28,7 @@ func (c *call) client() (*application, *refusal) {
 		return nil, missing("client_id", "there is no client_id in the form")
 	}
 	if c.tenant == nil {
-		if c.tenant = c.e.directory.home(id); c.tenant != nil {
+		if c.tenant = c.directory.home(id); c.tenant != nil {
 			c.entry.Tenant = c.tenant.ID
 		} else {
 			return nil, refuse(700016, "no tenant has the application "+id,
@@ -50,7 +51,7 @@ func (c *call) client() (*application, *refusal) {
 func (c *call) authenticateClient() (*application, proof, *refusal) {
 	// Basic authentication (RFC 6749 section 2.3.1) is what OAuth libraries other
 	// than Microsoft's try first.
-	if id, secret, ok := c.req.BasicAuth(); ok && c.form.Get("client_id") == "" {
+	if id, secret, ok := c.basicAuth(); ok && c.form.Get("client_secret") == "" {
 		c.form.Set("client_id", id)
 		c.form.Set("client_secret", secret)
 		c.entry.ClientID = id
@@ -71,6 +72,14 @@ func (c *call) authenticateClient() (*application, proof, *refusal) {
 	}
 	return nil, "", refuse(7000218, "the form has neither client_assertion nor client_secret",
 		"The request body must contain the following parameter: 'client_assertion' or 'client_secret'.")
+}
+
+// basicAuth reads an Authorization header, whose two parts are urlencoded there.
+func (c *call) basicAuth() (id, secret string, ok bool) {
+	id, secret, ok = c.req.BasicAuth()
+	id, err1 := url.QueryUnescape(id)
+	secret, err2 := url.QueryUnescape(secret)
+	return id, secret, ok && err1 == nil && err2 == nil
 }
 
 func (c *call) checkSecret(app *application, secret string) *refusal {

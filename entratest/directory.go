@@ -42,6 +42,14 @@ type application struct {
 // tenant finds one by GUID or domain.
 func (d *directory) tenant(name string) *tenant { return d.byName[strings.ToLower(name)] }
 
+// first returns the first tenant, nil when there is none.
+func (d *directory) first() *tenant {
+	if len(d.tenants) == 0 {
+		return nil
+	}
+	return d.tenants[0]
+}
+
 // home finds the first tenant that has the application, for requests that name a
 // pseudo-tenant such as organizations.
 func (d *directory) home(clientID string) *tenant {
@@ -79,6 +87,9 @@ func newDirectory(cfg *Config) (*directory, error) {
 	p.duration("caeTokenLifetime", cfg.CAETokenLifetime)
 	if cfg.JournalSize < 0 {
 		p.add("journalSize", "%d is negative", cfg.JournalSize)
+	}
+	if key := cfg.SigningKey; key != nil && key.N.BitLen() < 2048 {
+		p.add("signingKey", "the key has %d bits, 2048 is the least", key.N.BitLen())
 	}
 	for i, host := range cfg.UnknownHosts {
 		if host == "" || strings.ContainsAny(host, "/ ") {

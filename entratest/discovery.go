@@ -3,6 +3,7 @@ package entratest
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -117,25 +118,23 @@ func serveInstanceDiscovery(c *call) reply {
 		return c.refuse(refuse(900144, "authorization_endpoint is missing or not a URL",
 			"The request must contain the following parameter: 'authorization_endpoint'."))
 	}
-	for _, unknown := range c.e.cfg.UnknownHosts {
+	for _, unknown := range c.cfg.UnknownHosts {
 		if strings.EqualFold(unknown, endpoint.Host) || strings.EqualFold(unknown, endpoint.Hostname()) {
 			return c.refuse(refuse(50049, "the host "+endpoint.Host+" is in UnknownHosts",
 				"Unknown or invalid instance."))
 		}
 	}
 	host := strings.ToLower(endpoint.Host)
-	tenant, _, _ := strings.Cut(strings.TrimPrefix(endpoint.Path, "/"), "/")
-	if strings.EqualFold(tenant, "dstsv2") {
-		tenant = strings.Join(strings.SplitN(endpoint.Path, "/", 4)[1:3], "/")
-	}
-	document := "/v2.0/.well-known/openid-configuration"
-	if version == "1.0" {
-		document = "/.well-known/openid-configuration"
+	// The document is of the version that the authorize endpoint is of.
+	base, v2 := strings.CutSuffix(endpoint.Path, "/oauth2/v2.0/authorize")
+	document := base + "/v2.0/.well-known/openid-configuration"
+	if !v2 {
+		document = strings.TrimSuffix(base, "/oauth2/authorize") + "/.well-known/openid-configuration"
 	}
 	return jsonReply(http.StatusOK, map[string]any{
-		"tenant_discovery_endpoint": "https://" + host + "/" + tenant + document,
+		"tenant_discovery_endpoint": "https://" + host + document,
 		"api-version":               version,
-		"metadata":                  []cloudMetadata{metadataOf(host)},
+		"metadata":                  metadataWith(host),
 	})
 }
 
@@ -155,14 +154,11 @@ var clouds = []cloudMetadata{
 		[]string{"login.microsoftonline.us", "login.usgovcloudapi.net"}},
 }
 
-// metadataOf returns the cloud of a host; one that is not public is its own.
-func metadataOf(host string) cloudMetadata {
-	for _, cloud := range clouds {
-		for _, alias := range cloud.Aliases {
-			if alias == host {
-				return cloud
-			}
-		}
+// metadataWith returns the public clouds, and a host that is none of theirs as a
+// cloud of its own.
+func metadataWith(host string) []cloudMetadata {
+	if slices.ContainsFunc(clouds, func(m cloudMetadata) bool { return slices.Contains(m.Aliases, host) }) {
+		return clouds
 	}
-	return cloudMetadata{host, host, []string{host}}
+	return append([]cloudMetadata{{host, host, []string{host}}}, clouds...)
 }

@@ -2,22 +2,24 @@ package entratest
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"net/http"
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 )
 
 // Emulator is an emulated Microsoft Entra ID. It is an [http.Handler] and safe
 // for concurrent use; emulators share nothing with one another.
 type Emulator struct {
-	cfg       Config
-	directory *directory
-	routes    []route
-	journal   *journal
-	faults    faultList
+	setup   atomic.Pointer[setup]
+	clock   func() time.Time
+	routes  []route
+	journal *journal
+	faults  faultList
 
 	signing    func() *signingKey // of issued tokens
 	federation func() *signingKey // of the hosted outside issuer
@@ -28,9 +30,14 @@ type Emulator struct {
 	base string
 }
 
-// New returns an emulator of cfg, nil meaning the default. Its error names every
-// mistake in cfg with its place, such as tenants[0].applications[2].clientId.
-func New(cfg *Config) (*Emulator, error) {
+// setup is a configuration with its defaults filled in, and what was made of it.
+// It does not change; Reconfigure puts another in its place.
+type setup struct {
+	cfg       Config
+	directory *directory
+}
+
+func newSetup(cfg *Config) (*setup, error) {
 	var c Config
 	if cfg != nil {
 		c = *cfg
@@ -39,32 +46,46 @@ func New(cfg *Config) (*Emulator, error) {
 	if c.Tenants == nil {
 		c.Tenants = []Tenant{DefaultTenant()}
 	}
-	if c.Clock == nil {
-		c.Clock = time.Now
-	}
 	d, err := newDirectory(&c)
+	c.TokenLifetime = cmp.Or(c.TokenLifetime, defaultTokenLifetime)
+	c.CAETokenLifetime = cmp.Or(c.CAETokenLifetime, defaultCAETokenLifetime)
+	return &setup{c, d}, err
+}
+
+// New returns an emulator of cfg, nil meaning the default. Its error names every
+// mistake in cfg with its place, such as tenants[0].applications[2].clientId.
+func New(cfg *Config) (*Emulator, error) {
+	s, err := newSetup(cfg)
 	if err != nil {
 		return nil, err
 	}
-	if c.TokenLifetime == 0 {
-		c.TokenLifetime = defaultTokenLifetime
-	}
-	if c.CAETokenLifetime == 0 {
-		c.CAETokenLifetime = defaultCAETokenLifetime
-	}
-	if c.JournalSize == 0 {
-		c.JournalSize = defaultJournalSize
-	}
-	return &Emulator{
-		cfg:        c,
-		directory:  d,
+	e := &Emulator{
+		clock:      s.cfg.Clock,
 		routes:     routes(),
-		journal:    &journal{size: c.JournalSize},
-		signing:    lazySigningKey(c.SigningKey, "Emulated Entra ID token signing"),
+		journal:    &journal{size: cmp.Or(s.cfg.JournalSize, defaultJournalSize)},
+		signing:    lazySigningKey(s.cfg.SigningKey, "Emulated Entra ID token signing"),
 		federation: lazySigningKey(nil, "Emulated federation token signing"),
 		defaults:   lazyDefaultCertificate(),
 		base:       "https://entratest.invalid",
-	}, nil
+	}
+	if e.clock == nil {
+		e.clock = time.Now
+	}
+	e.setup.Store(s)
+	return e, nil
+}
+
+// Reconfigure replaces what the emulator contains, to rotate a secret or disable
+// an application while clients run. Keys, journal and faults stay, and so do the
+// Clock, SigningKey and JournalSize given to New. Requests under way finish with
+// the old configuration; an invalid new one changes nothing.
+func (e *Emulator) Reconfigure(cfg *Config) error {
+	s, err := newSetup(cfg)
+	if err != nil {
+		return err
+	}
+	e.setup.Store(s)
+	return nil
 }
 
 // reply is an answer before anything of it is sent, so that the journal is
@@ -84,6 +105,8 @@ func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.send(w, c.guard(c.route.serve))
 		return
 	}
+	f, hit := e.faults.match(c)
+	c.entry.Faulted = hit
 	record := e.journal.open(c.entry)
 	start := time.Now()
 	closeEntry := func(rep reply) {
@@ -91,14 +114,12 @@ func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.entry.Duration = time.Since(start)
 		e.journal.complete(record, c.entry)
 	}
-	f, hit := e.faults.match(c)
 	if !hit {
 		rep := c.guard(c.route.serve)
 		closeEntry(rep)
 		c.send(w, rep)
 		return
 	}
-	c.entry.Faulted = true
 	if !f.before(c) {
 		closeEntry(reply{})
 		f.abort(w)

@@ -145,7 +145,7 @@ func (f *Fault) before(c *call) bool {
 	if !c.wait(f.Latency) {
 		return false
 	}
-	c.now = c.e.cfg.Clock()
+	c.now = c.e.clock()
 	if f.Hang {
 		<-c.req.Context().Done()
 		c.entry.Reason = "fault: hung until the request ended"

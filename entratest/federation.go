@@ -49,7 +49,7 @@ func WithClaim(name string, value any) AssertionOption {
 // workload would read it from a file or a build service. The default application
 // accepts it for [DefaultFederatedSubject].
 func (e *Emulator) FederatedAssertion(subject string, options ...AssertionOption) (string, error) {
-	now := e.cfg.Clock().Unix()
+	now := e.clock().Unix()
 	claims := map[string]any{
 		"iss": e.FederatedIssuer(),
 		"sub": subject,
@@ -123,7 +123,7 @@ func (c *call) checkIssuerSignature(t *jwt, issuer string) *refusal {
 		return refuse(5002730, fmt.Sprintf("the assertion's alg is %q, federated assertions need RS256", alg),
 			"Invalid JWT token. Unsupported key for the signing algorithm.")
 	}
-	keys := c.e.issuerKeys(issuer)
+	keys := c.issuerKeys(issuer)
 	if len(keys) == 0 {
 		return refuse(50166, fmt.Sprintf("the emulator has no keys of the issuer %q: list it in Issuers", issuer),
 			"Request to External OIDC endpoint failed.")
@@ -146,17 +146,17 @@ func (e *Emulator) issuerOf(f FederatedCredential) string {
 
 // issuerKeys finds the keys of an issuer: a configured one, the hosted one, or a
 // tenant of this emulator, whose tokens (a managed identity's) may be trusted too.
-func (e *Emulator) issuerKeys(issuer string) []*rsa.PublicKey {
-	if keys := e.directory.issuers[issuer]; len(keys) > 0 {
+func (c *call) issuerKeys(issuer string) []*rsa.PublicKey {
+	if keys := c.directory.issuers[issuer]; len(keys) > 0 {
 		return keys
 	}
-	if issuer == e.FederatedIssuer() {
-		return []*rsa.PublicKey{&e.federation().private.PublicKey}
+	if issuer == c.e.FederatedIssuer() {
+		return []*rsa.PublicKey{&c.e.federation().private.PublicKey}
 	}
 	if u, err := url.Parse(issuer); err == nil {
 		id, _, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
-		if e.directory.tenant(id) != nil {
-			return []*rsa.PublicKey{&e.signing().private.PublicKey}
+		if c.directory.tenant(id) != nil {
+			return []*rsa.PublicKey{&c.e.signing().private.PublicKey}
 		}
 	}
 	return nil

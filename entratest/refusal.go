@@ -49,7 +49,7 @@ var catalogue = map[int]struct {
 	70003:   {400, "unsupported_grant_type"},
 	70008:   {400, "invalid_grant"},
 	70011:   {400, "invalid_scope"},
-	70021:   {400, "invalid_client"},
+	70021:   {401, "invalid_client"},
 	90002:   {400, "invalid_request"},
 	90033:   {503, "temporarily_unavailable"},
 	90055:   {429, "temporarily_unavailable"},

@@ -10,7 +10,7 @@ func serveCompute(c *call) reply {
 	}
 	return jsonReply(http.StatusOK, map[string]string{
 		"azEnvironment": "AzurePublicCloud",
-		"location":      c.e.cfg.Region,
+		"location":      c.cfg.Region,
 		"name":          "emulated",
 		"osType":        "Linux",
 	})
@@ -21,18 +21,18 @@ func serveLocation(c *call) reply {
 		return rep
 	}
 	if c.req.URL.Query().Get("format") != "text" {
-		return jsonReply(http.StatusOK, c.e.cfg.Region)
+		return jsonReply(http.StatusOK, c.cfg.Region)
 	}
 	return reply{
 		status: http.StatusOK,
 		header: http.Header{"Content-Type": {"text/plain; charset=utf-8"}},
-		body:   []byte(c.e.cfg.Region),
+		body:   []byte(c.cfg.Region),
 	}
 }
 
 func (c *call) metadataRefusal() (reply, bool) {
 	switch {
-	case c.e.cfg.Region == "":
+	case c.cfg.Region == "":
 		c.entry.Reason = "no Region is configured, so there is no metadata endpoint"
 		return jsonReply(http.StatusNotFound, map[string]string{"error": "Not found"}), true
 	case c.req.Header.Get("Metadata") != "true":

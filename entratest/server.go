@@ -25,7 +25,9 @@ type Server struct {
 	stop     context.CancelFunc // ends what faults let hang
 	served   sync.WaitGroup     // the accept loop and the handlers
 	client   *http.Client
-	closed   sync.Once
+
+	mu      sync.Mutex // guards closing, and that served only grows before it
+	closing bool
 }
 
 // NewServer starts a server on a free loopback port. It panics when cfg is invalid
@@ -79,17 +81,28 @@ func Listen(addr string, cfg *Config) (*Server, error) {
 	return s, nil
 }
 
-func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) { s.ServeHTTP(w, r) }
+func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	if s.closing {
+		s.mu.Unlock()
+		panic(http.ErrAbortHandler)
+	}
+	s.served.Add(1)
+	s.mu.Unlock()
+	defer s.served.Done()
+	s.ServeHTTP(w, r)
+}
 
 // Close stops the server and ends its connections, answered or not, and those of
 // Client. Closing twice is fine.
 func (s *Server) Close() {
-	s.closed.Do(func() {
-		s.stop()
-		_ = s.http.Close()
-		s.client.CloseIdleConnections()
-		s.served.Wait()
-	})
+	s.mu.Lock()
+	s.closing = true
+	s.mu.Unlock()
+	s.stop()
+	_ = s.http.Close()
+	s.client.CloseIdleConnections()
+	s.served.Wait()
 }
 
 // CAPEM returns the certificate that clients have to trust. It is made for this
