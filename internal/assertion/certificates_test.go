@@ -2,7 +2,6 @@ package assertion_test
 
 import (
 	"bytes"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
@@ -196,11 +195,4 @@ func parse(t testing.TB, file, password string) ([]*x509.Certificate, *rsa.Priva
 		t.Fatalf("%s: %v", file, err)
 	}
 	return certs, key.(*rsa.PrivateKey)
-}
-
-func random(t testing.TB, n int) []byte {
-	t.Helper()
-	b := make([]byte, n)
-	rand.Read(b)
-	return b
 }
