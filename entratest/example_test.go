@@ -1,0 +1,93 @@
+package entratest_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"log"
+	"net/http"
+	"net/url"
+
+	"github.com/azid-go/azidentity/entratest"
+)
+
+// requestToken asks for a token as any OAuth client would.
+func requestToken(client *http.Client, authority, secret string) (int, string) {
+	resp, err := client.PostForm(authority+"/"+entratest.DefaultTenantID+"/oauth2/v2.0/token", url.Values{
+		"grant_type":    {"client_credentials"},
+		"client_id":     {entratest.DefaultClientID},
+		"client_secret": {secret},
+		"scope":         {"https://vault.azure.net/.default"},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var body struct {
+		TokenType string `json:"token_type"`
+		Error     string `json:"error"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&body); err != nil {
+		log.Fatal(err)
+	}
+	return resp.StatusCode, body.TokenType + body.Error
+}
+
+func ExampleNewServer() {
+	server := entratest.NewServer(nil)
+	defer server.Close()
+
+	fmt.Println(requestToken(server.Client(), server.URL, entratest.DefaultClientSecret))
+	fmt.Println(requestToken(server.Client(), server.URL, "wrong"))
+	refused, _ := server.LastRequest(entratest.EndpointToken)
+	fmt.Println(refused.Reason)
+	// Output:
+	// 200 Bearer
+	// 401 invalid_client
+	// the secret matches none of 1 secrets of application 20000000-bbbb-4bbb-8bbb-000000000001
+}
+
+func ExampleNew() {
+	tenant := entratest.DefaultTenant()
+	tenant.Applications[0].Secrets = []entratest.Secret{{Value: "rotated"}}
+	emulator, err := entratest.New(&entratest.Config{Tenants: []entratest.Tenant{tenant}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// In process: no socket, and any host name leads to the emulator.
+	client := emulator.Transport().Client()
+	fmt.Println(requestToken(client, "https://login.microsoftonline.com", "rotated"))
+	fmt.Println(emulator.CountRequests(entratest.EndpointToken), "token request")
+	// Output:
+	// 200 Bearer
+	// 1 token request
+}
+
+func ExampleEmulator_Inject() {
+	emulator, err := entratest.New(nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	// The first two token requests meet an outage.
+	emulator.Inject(entratest.Fault{Endpoint: entratest.EndpointToken, Times: 2, Status: http.StatusServiceUnavailable})
+
+	client := emulator.Transport().Client()
+	for range 3 {
+		fmt.Println(requestToken(client, "https://login.microsoftonline.com", entratest.DefaultClientSecret))
+	}
+	// Output:
+	// 503 temporarily_unavailable
+	// 503 temporarily_unavailable
+	// 200 Bearer
+}
+
+func ExampleParseSeed() {
+	_, err := entratest.ParseSeed([]byte(`{
+	"tenants": [{
+		"id": "10000000-aaaa-4aaa-8aaa-000000000001",
+		"applications": [{"clientID": "20000000-bbbb-4bbb-8bbb-000000000001"}]
+	}]
+}`))
+	fmt.Println(err)
+	// Output:
+	// entratest: seed: line 4, column 31: tenants[0].applications[0].clientID: unknown member "clientID"
+}
