@@ -17,6 +17,9 @@ func FuzzParseCertificates(f *testing.F) {
 		f.Fatal(err)
 	}
 	for _, file := range files {
+		if strings.Contains(file, "nss") {
+			continue // 600,000 iterations a layer: right for NSS, slow for fuzzing
+		}
 		data, err := os.ReadFile(file)
 		if err != nil {
 			f.Fatal(err)

@@ -1,12 +1,10 @@
 package assertion
 
 import (
-	"crypto/hmac"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
 	"fmt"
-	"hash"
 )
 
 // The structures of RFC 7292, section 4 and 5.
@@ -20,15 +18,6 @@ type pfx struct {
 type contentInfo struct {
 	Type    asn1.ObjectIdentifier
 	Content asn1.RawValue `asn1:"tag:0,explicit,optional"`
-}
-
-type macData struct {
-	Digest struct {
-		Algorithm pkix.AlgorithmIdentifier
-		Sum       []byte
-	}
-	Salt       []byte
-	Iterations int `asn1:"optional,default:1"`
 }
 
 type encryptedData struct {
@@ -51,11 +40,6 @@ type certBag struct {
 	Value []byte `asn1:"tag:0,explicit"`
 }
 
-// pbmac1Params is of RFC 8018, appendix A.5.
-type pbmac1Params struct {
-	KDF, MAC pkix.AlgorithmIdentifier
-}
-
 var (
 	oidData          = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}
 	oidEncryptedData = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 6}
@@ -65,8 +49,6 @@ var (
 	oidCertBag      = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 12, 10, 1, 3}
 	oidSafeContents = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 12, 10, 1, 6}
 	oidX509         = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 22, 1}
-
-	oidPBMAC1 = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 14}
 )
 
 var errDamagedPFX = errors.New("the PKCS#12 file cannot be read: it is damaged")
@@ -239,96 +221,4 @@ func octets(der []byte) ([]byte, error) {
 		return nil, errDamagedPFX
 	}
 	return content, nil
-}
-
-func (m *macData) verify(content []byte, pw passphrase, work *budget) error {
-	var (
-		newHash func() hash.Hash
-		key     []byte
-		err     error
-	)
-	algorithm := m.Digest.Algorithm
-	if algorithm.Algorithm.Equal(oidPBMAC1) {
-		newHash, key, err = pbmac1Key(algorithm, pw, work)
-	} else if digest, ok := digests[algorithm.Algorithm.String()]; ok {
-		newHash = digest.new
-		key, err = pkcs12KDF(digest, 3, pbeParams{m.Salt, m.Iterations}, pw.bmp, digest.length, work)
-	} else {
-		err = unsupported("the checksum", algorithm.Algorithm)
-	}
-	if err != nil {
-		return err
-	}
-	mac := hmac.New(newHash, key)
-	mac.Write(content)
-	if !hmac.Equal(mac.Sum(nil), m.Digest.Sum) {
-		return ErrWrongPassword
-	}
-	return nil
-}
-
-// pbmac1Key follows RFC 9579, which OpenSSL 3.4 and Java 26 write.
-func pbmac1Key(algorithm pkix.AlgorithmIdentifier, pw passphrase, work *budget) (func() hash.Hash, []byte, error) {
-	var params pbmac1Params
-	if err := unmarshal(algorithm.Parameters.FullBytes, &params); err != nil {
-		return nil, nil, err
-	}
-	mac, ok := hmacs[params.MAC.Algorithm.String()]
-	if !ok {
-		return nil, nil, unsupported("the checksum", params.MAC.Algorithm)
-	}
-	if !params.KDF.Algorithm.Equal(oidPBKDF2) {
-		return nil, nil, unsupported("the key derivation", params.KDF.Algorithm)
-	}
-	var kdf pbkdf2Params
-	if err := unmarshal(params.KDF.Parameters.FullBytes, &kdf); err != nil {
-		return nil, nil, err
-	}
-	// RFC 9579, section 5: a short key lets every password pass for the right one.
-	if kdf.KeyLength < 20 || kdf.KeyLength > 64 {
-		return nil, nil, errDamagedEncryption
-	}
-	key, err := deriveKey(params.KDF, pw.raw, kdf.KeyLength, work)
-	return mac.new, key, err
-}
-
-// pkcs12KDF is the derivation of RFC 7292, appendix B.2: purpose 1 makes keys,
-// 2 initialisation vectors, 3 keys of the MAC.
-func pkcs12KDF(kind hashKind, purpose byte, params pbeParams, password []byte, length int, work *budget) ([]byte, error) {
-	blocks := (length + kind.length - 1) / kind.length
-	if err := work.spend(params.Iterations, blocks); err != nil {
-		return nil, err
-	}
-	v := kind.block
-	input := append(fill(params.Salt, v), fill(password, v)...)
-	h := kind.new()
-	var out []byte
-	for range blocks {
-		first := make([]byte, v, v+len(input))
-		for i := range first {
-			first[i] = purpose
-		}
-		sum := repeatHash(h, append(first, input...), params.Iterations)
-		out = append(out, sum...)
-		// Each v bytes of the input grow by the sum, repeated to v bytes, plus one.
-		increment := fill(sum, v)[:v]
-		for start := 0; start < len(input); start += v {
-			carry := 1
-			for i := v - 1; i >= 0; i-- {
-				carry += int(input[start+i]) + int(increment[i])
-				input[start+i] = byte(carry)
-				carry >>= 8
-			}
-		}
-	}
-	return out[:length], nil
-}
-
-// fill repeats pattern up to a multiple of v bytes, nothing to nothing.
-func fill(pattern []byte, v int) []byte {
-	out := make([]byte, (len(pattern)+v-1)/v*v)
-	for i := range out {
-		out[i] = pattern[i%len(pattern)]
-	}
-	return out
 }

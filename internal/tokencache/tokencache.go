@@ -20,11 +20,11 @@ package tokencache
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"sync/atomic"
 	"time"
 	"unique"
 
+	"github.com/azid-go/azidentity/internal/events"
 	"github.com/azid-go/azidentity/internal/flight"
 )
 
@@ -145,6 +145,7 @@ func (c *Cache) renew(ctx context.Context, q Query, hash uint64, src Source, e *
 		return Token{}, ctx.Err()
 	case time.Now().UnixNano() < e.expiresOn:
 		c.stats.stale.Add(1)
+		events.Log(ctx, events.OldTokenServed)
 		return e.token(), nil
 	}
 	return c.acquire(ctx, q, hash, src)
@@ -192,7 +193,7 @@ func (c *Cache) fetch(ctx context.Context, q Query, hash uint64, req request, sr
 		until := c.blocked.note(req.key, err, now)
 		if aging != nil {
 			aging.failed(now.UnixNano(), until.UnixNano())
-			slog.DebugContext(ctx, "a renewal behind failed; the token in memory still works", "error", err)
+			events.Log(ctx, events.RenewalFailed, events.Err(err))
 		}
 		if errors.Is(context.Cause(ctx), ErrFetchBound) && errors.Is(err, context.DeadlineExceeded) {
 			err = &boundError{err}

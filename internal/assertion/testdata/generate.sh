@@ -99,6 +99,7 @@ PASS= p12 openssl-nomac-empty -nomac -legacy
 PASS= p12 openssl-plain-nomac -nomac -keypbe NONE -certpbe NONE "${chain[@]}"
 p12 openssl-attributes -name 'a friendly name' -caname 'the issuer' -CSP 'Microsoft Enhanced RSA and AES Cryptographic Provider' -LMK -keysig "${chain[@]}"
 p12 openssl-iterations -iter 100000 -maciter
+PASS= p12 keyvault-style -legacy -descert -macalg sha1 -iter 2000 -name 'aaaa' -CSP 'Microsoft Enhanced RSA and AES Cryptographic Provider' -LMK "${chain[@]}"
 PASS=pässwörd-日本 p12 openssl3-unicode
 PASS=pässwörd-日本 p12 openssl-legacy-unicode -legacy
 for k in p256 p384 p521 ed25519 rsa1024; do

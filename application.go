@@ -1,0 +1,217 @@
+package azidentity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/tracing"
+
+	"github.com/azid-go/azidentity/internal/entra"
+	"github.com/azid-go/azidentity/internal/events"
+	"github.com/azid-go/azidentity/internal/tokencache"
+)
+
+// TokenOptions say how a credential keeps tokens in memory. The zero value is
+// right for nearly every program.
+type TokenOptions struct {
+	// Isolated keeps the tokens to this credential. By default, credentials
+	// in one process share tokens if they agree on authority, tenant, client,
+	// secret or certificate, and transport. Credentials with policies of their
+	// own in ClientOptions, or with an assertion callback, never share.
+	Isolated bool
+
+	// RenewInForeground makes GetToken wait for the renewal of a token that
+	// has little life left. By default, tokens are renewed behind the caller,
+	// on a goroutine that lives as long as that request. It is meant for
+	// hosts that stop between calls.
+	RenewInForeground bool
+}
+
+// sharedTokens holds the tokens of all credentials that share. It is bounded,
+// and lives as long as the process, as the tokens' owners may be constructed
+// anew for every request.
+var sharedTokens = tokencache.New(tokencache.Limits{})
+
+// appOptions are what the options of all application credentials have in
+// common.
+type appOptions struct {
+	azcore.ClientOptions
+	additionallyAllowedTenants []string
+	disableInstanceDiscovery   bool
+	tokens                     TokenOptions
+}
+
+// An application is a service principal that gets tokens for itself. It is
+// what the credentials with a secret, a certificate or an assertion share.
+type application struct {
+	name     string // of the credential, for errors, traces and events
+	clientID string
+	tenants  tenantRules
+	auth     clientAuth
+	entra    *entra.Client
+	scopes   entra.Authority // checks scopes
+	tokens   *tokencache.Cache
+	owner    tokencache.Owner
+	tracer   tracing.Tracer
+
+	life    context.Context // ends with Close
+	close   context.CancelFunc
+	sharing bool // of the default transport
+}
+
+func newApplication(name, tenant, clientID string, auth clientAuth, o appOptions) (*application, error) {
+	fail := func(err error) (*application, error) { return nil, fmt.Errorf("%s: %w", name, err) }
+	if clientID == "" {
+		return fail(errors.New("the client ID is missing: pass the ID of the application"))
+	}
+	authority, authorityTenant, err := authorityFrom(o.ClientOptions)
+	if err != nil {
+		return fail(err)
+	}
+	if authorityTenant != "" {
+		tenant = authorityTenant
+	}
+	rules, err := newTenantRules(tenant, o.additionallyAllowedTenants)
+	if err != nil {
+		return fail(err)
+	}
+	skip := o.disableInstanceDiscovery || isTrue(os.Getenv("AZURE_IDENTITY_DISABLE_INSTANCE_DISCOVERY"))
+	client, err := entra.NewClient(entra.Config{
+		Authority: authority, SkipDiscovery: skip, Region: regionFromEnvironment(),
+		Module: module, Version: version, Options: o.ClientOptions,
+	})
+	if err != nil {
+		return fail(err)
+	}
+	a := &application{
+		name: name, clientID: clientID, tenants: rules, auth: auth, entra: client, scopes: authority,
+		tokens:  sharedTokens,
+		tracer:  o.TracingProvider.NewTracer(module, version),
+		sharing: o.Transport == nil,
+	}
+	p := tokencache.Principal{
+		Authority: authority.Canonical(), Client: strings.ToLower(clientID), Flow: "client_credentials",
+		Proof: auth.proof(), Unverified: skip && !authority.Known(),
+	}
+	transportIsKey := o.Transport == nil || reflect.ValueOf(o.Transport).Comparable()
+	if transportIsKey && o.Transport != nil {
+		p.Transport = o.Transport
+	}
+	if o.tokens.Isolated || !transportIsKey || auth.private() || len(o.PerCallPolicies)+len(o.PerRetryPolicies) > 0 {
+		a.tokens = tokencache.New(tokencache.Limits{})
+	}
+	a.owner = tokencache.NewOwner(p)
+	a.life, a.close = context.WithCancel(context.Background())
+	if o.tokens.RenewInForeground {
+		a.close()
+	}
+	return a, nil
+}
+
+// authorityFrom returns the authority that the options name, or the
+// environment, or the public cloud's; and the tenant that belongs to it, if it
+// has but one.
+func authorityFrom(o azcore.ClientOptions) (entra.Authority, string, error) {
+	host, from := o.Cloud.ActiveDirectoryAuthorityHost, "Cloud.ActiveDirectoryAuthorityHost"
+	if host == "" {
+		host, from = unquote(os.Getenv("AZURE_AUTHORITY_HOST")), "AZURE_AUTHORITY_HOST"
+	}
+	if host == "" {
+		host = entra.PublicCloudHost
+	}
+	a, tenant, err := entra.ParseAuthority(host)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", from, err)
+	}
+	return a, tenant, err
+}
+
+// regionFromEnvironment reads the region as the SDKs do; MSAL's own variable
+// counts if nothing else is set.
+func regionFromEnvironment() string {
+	switch v := os.Getenv("AZURE_REGIONAL_AUTHORITY_NAME"); v {
+	case "":
+		return entra.ParseRegion(os.Getenv("MSAL_FORCE_REGION"))
+	case "DisableMsalForceRegion":
+		return ""
+	default:
+		return entra.ParseRegion(v)
+	}
+}
+
+func isTrue(v string) bool { return v == "1" || strings.EqualFold(v, "true") }
+
+// GetToken returns a token for the application.
+func (a *application) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	if a.tracer.Enabled() {
+		return a.getTokenTraced(ctx, o)
+	}
+	return a.getToken(ctx, o)
+}
+
+func (a *application) getToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	tenant, err := a.tenants.resolve(o.TenantID)
+	if err != nil {
+		return azcore.AccessToken{}, &AuthenticationFailedError{message: a.name + ": " + err.Error(), cause: err}
+	}
+	t, err := a.tokens.Get(ctx, tokencache.Query{
+		Owner: a.owner, Tenant: tenant, Scopes: o.Scopes, CAE: o.EnableCAE, Claims: o.Claims,
+	}, a)
+	if err != nil {
+		return azcore.AccessToken{}, a.newFailure(err, tenant, o.Scopes)
+	}
+	return azcore.AccessToken{Token: t.Value, ExpiresOn: t.ExpiresOn, RefreshOn: t.RefreshOn}, nil
+}
+
+func (a *application) getTokenTraced(ctx context.Context, o policy.TokenRequestOptions) (t azcore.AccessToken, err error) {
+	ctx, end := runtime.StartSpan(ctx, a.name+".GetToken", a.tracer, nil)
+	defer func() { end(err) }()
+	return a.getToken(ctx, o)
+}
+
+// Fetch implements [tokencache.Source].
+func (a *application) Fetch(ctx context.Context, q tokencache.Query) (tokencache.Token, error) {
+	start := time.Now()
+	t, err := a.fetch(ctx, q)
+	attrs := []slog.Attr{
+		slog.String("credential", a.name), slog.String("tenant", q.Tenant), slog.String("client", a.clientID),
+		slog.String("scope", strings.Join(q.Scopes, " ")), events.Since(start),
+	}
+	if err != nil {
+		events.Log(ctx, events.TokenFailed, append(attrs, events.Err(err))...)
+		return tokencache.Token{}, err
+	}
+	events.Log(ctx, events.TokenAcquired, append(attrs, slog.Time("expires", t.ExpiresOn))...)
+	return tokencache.Token{Value: t.AccessToken, ExpiresOn: t.ExpiresOn, RefreshOn: t.RefreshOn, Granted: t.Scope}, nil
+}
+
+func (a *application) fetch(ctx context.Context, q tokencache.Query) (entra.TokenResponse, error) {
+	if err := a.scopes.CheckScopes(q.Scopes); err != nil {
+		return entra.TokenResponse{}, err
+	}
+	return a.entra.ClientCredentials(ctx, entra.ClientCredentials{
+		Tenant: q.Tenant, ClientID: a.clientID, Scopes: q.Scopes, Claims: q.Claims, CAE: q.CAE, Auth: a.auth,
+	})
+}
+
+// Life implements [tokencache.Source].
+func (a *application) Life() context.Context { return a.life }
+
+// Close ends what the credential does behind its callers and closes idle
+// connections of the default transport.
+func (a *application) Close() error {
+	a.close()
+	if a.sharing {
+		entra.SharedTransport.CloseIdleConnections()
+	}
+	return nil
+}

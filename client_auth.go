@@ -1,0 +1,153 @@
+package azidentity
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/azid-go/azidentity/internal/assertion"
+	"github.com/azid-go/azidentity/internal/entra"
+	"github.com/azid-go/azidentity/internal/events"
+	"github.com/azid-go/azidentity/internal/secret"
+)
+
+// A clientAuth is an application's proof of its identity.
+type clientAuth interface {
+	entra.ClientAuth
+
+	// proof stands for the secret or certificate in keys.
+	proof() [32]byte
+	// private reports whether equal proofs do not make an equal identity.
+	private() bool
+}
+
+// proofKey makes proofs of secrets worthless outside this process.
+var proofKey = func() (k [32]byte) { _, _ = rand.Read(k[:]); return k }()
+
+func mac(kind, value string) (sum [32]byte) {
+	h := hmac.New(sha256.New, proofKey[:])
+	h.Write([]byte(kind))
+	h.Write([]byte{0})
+	h.Write([]byte(value))
+	h.Sum(sum[:0])
+	return sum
+}
+
+// A secretAuth proves by a shared secret (RFC 6749, section 2.3.1).
+type secretAuth struct{ secret secret.Value }
+
+func newSecretAuth(s string) (*secretAuth, error) {
+	if s == "" {
+		return nil, errors.New("the client secret is missing")
+	}
+	return &secretAuth{secret.New(s)}, nil
+}
+
+func (s *secretAuth) Authenticate(_ context.Context, f *entra.Form, _ string, _ bool) error {
+	f.SetSecret("client_secret", s.secret.Expose())
+	return nil
+}
+
+func (s *secretAuth) Refused(context.Context, *entra.Error, *entra.Form) bool { return false }
+func (s *secretAuth) proof() [32]byte                                         { return mac("secret", s.secret.Expose()) }
+func (s *secretAuth) private() bool                                           { return false }
+
+// jwtBearer is the client_assertion_type of RFC 7523, section 2.2.
+const jwtBearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+func setAssertion(f *entra.Form, jwt string) {
+	f.Set("client_assertion_type", jwtBearer)
+	f.SetSecret("client_assertion", jwt)
+}
+
+// errNotYetValid and the like: the codes on which another assertion may help.
+const (
+	codeAssertionTime = 700024 // outside its validity
+	codeNoMatch       = 70021
+	codeIssuer        = 700211
+	codeAudience      = 700212
+	codeSubject       = 700213
+	codeSubjectCase   = 7002138
+)
+
+// A certificateAuth proves by an assertion signed with a certificate's key.
+// Assertions are reused within their lifetime.
+type certificateAuth struct {
+	signed *assertion.Cached
+	chain  bool
+	told   atomic.Bool // that the clock is off
+}
+
+func newCertificateAuth(signer *assertion.Signer, clientID string, chain bool) *certificateAuth {
+	return &certificateAuth{signed: assertion.NewCached(signer, clientID), chain: chain}
+}
+
+func (c *certificateAuth) Authenticate(ctx context.Context, f *entra.Form, endpoint string, legacy bool) error {
+	jwt, err := c.signed.Assertion(ctx, endpoint, assertion.Profile{Legacy: legacy, Chain: c.chain})
+	if err != nil {
+		return err
+	}
+	setAssertion(f, jwt)
+	return nil
+}
+
+// Refused learns the authority's time when that is why it refused: the next
+// assertion is made for the authority's clock instead of this machine's.
+func (c *certificateAuth) Refused(ctx context.Context, e *entra.Error, f *entra.Form) bool {
+	if !e.Has(codeAssertionTime) {
+		return false
+	}
+	jwt := f.Secret("client_assertion")
+	if d, err := assertion.Describe(jwt); err == nil {
+		e.Presented = d.String()
+		for _, legacy := range []bool{false, true} {
+			c.signed.Forget(d.Audience, assertion.Profile{Legacy: legacy, Chain: c.chain}, jwt)
+		}
+	}
+	c.signed.SetOffset(e.Offset)
+	if e.Offset.Abs() > time.Minute && c.told.CompareAndSwap(false, true) {
+		events.Log(ctx, events.ClockOff, events.Duration("offset", e.Offset))
+	}
+	return true
+}
+
+func (c *certificateAuth) proof() [32]byte { return c.signed.Signer().Thumbprint() }
+func (c *certificateAuth) private() bool   { return false }
+
+// An assertionAuth proves by assertions that a callback makes.
+type assertionAuth struct {
+	get func(context.Context) (string, error)
+}
+
+func (a *assertionAuth) Authenticate(ctx context.Context, f *entra.Form, _ string, _ bool) error {
+	jwt, err := a.get(ctx)
+	if err != nil {
+		return err
+	}
+	if jwt == "" {
+		return errors.New("the assertion callback returned an empty assertion")
+	}
+	setAssertion(f, jwt)
+	return nil
+}
+
+// Refused adds to the error what the assertion says of itself, where that is
+// what Entra compared.
+func (a *assertionAuth) Refused(_ context.Context, e *entra.Error, f *entra.Form) bool {
+	for _, code := range []int{codeAssertionTime, codeNoMatch, codeIssuer, codeAudience, codeSubject, codeSubjectCase} {
+		if e.Has(code) {
+			if d, err := assertion.Describe(f.Secret("client_assertion")); err == nil {
+				e.Presented = d.String()
+			}
+			break
+		}
+	}
+	return false
+}
+
+func (a *assertionAuth) proof() [32]byte { return [32]byte{} }
+func (a *assertionAuth) private() bool   { return true }

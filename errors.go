@@ -1,0 +1,179 @@
+package azidentity
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"github.com/azid-go/azidentity/internal/entra"
+)
+
+// AuthenticationFailedError says that a request for a token failed: refused by
+// the authority, or without an answer from it. Its message begins with the
+// name of the credential; the text may change.
+type AuthenticationFailedError struct {
+	// RawResponse is the answer, or nil if there was none. Its body can be
+	// read once; its Request has neither body nor credentials.
+	RawResponse *http.Response
+
+	// Code is the OAuth error code, such as "invalid_client", or empty.
+	Code string
+	// AADSTSCodes are Entra's own numbers, the most specific first. They
+	// explain; programs had better decide on Code.
+	AADSTSCodes []int
+	// SubError refines Code, for example "basic_action".
+	SubError string
+	// Claims is a challenge, as JSON, for whoever can sign the user in again.
+	Claims string
+	// CorrelationID, TraceID and Timestamp identify the request to Microsoft.
+	CorrelationID, TraceID string
+	Timestamp              time.Time
+	// RetryAfter is how long the authority asks to wait, or 0.
+	RetryAfter time.Duration
+
+	message string
+	cause   error
+}
+
+// Error says in its first line which credential failed and why, and in the
+// lines after it what to do and how to find the request again.
+func (e *AuthenticationFailedError) Error() string { return e.message }
+
+// NonRetriable marks the error for the Azure SDK: the request that needed the
+// token is not to be repeated because of it.
+func (*AuthenticationFailedError) NonRetriable() {}
+
+// Unwrap returns what caused the error, such as a context's end or the errors
+// of a chain's members, or nil.
+func (e *AuthenticationFailedError) Unwrap() error { return e.cause }
+
+// AuthenticationRequiredError says that a user has to sign in, and that the
+// credential was told not to ask. A chain takes it as unavailable.
+type AuthenticationRequiredError struct {
+	credentialUnavailableError
+
+	// TokenRequestOptions are to be passed to the credential's Authenticate.
+	TokenRequestOptions policy.TokenRequestOptions
+}
+
+// credentialUnavailable marks the errors on which a chain goes on.
+type credentialUnavailable interface {
+	error
+	credentialUnavailable()
+}
+
+type credentialUnavailableError struct{ message string }
+
+// NewCredentialUnavailableError returns an error for a credential of one's own
+// that cannot try to authenticate, for want of configuration or of something
+// on the machine. [ChainedTokenCredential] goes on to the next credential on
+// it, also when it is wrapped.
+func NewCredentialUnavailableError(message string) error {
+	return &credentialUnavailableError{message}
+}
+
+// Error implements the error interface.
+func (e *credentialUnavailableError) Error() string { return e.message }
+
+// NonRetriable marks the error for the Azure SDK.
+func (*credentialUnavailableError) NonRetriable() {}
+
+func (*credentialUnavailableError) credentialUnavailable() {}
+
+// asUnavailable reports whether a chain goes on after err.
+func asUnavailable(err error) bool {
+	var u credentialUnavailable
+	return errors.As(err, &u)
+}
+
+// newFailure makes the error of one caller. err may be shared among callers
+// and is not changed.
+func (a *application) newFailure(err error, tenant string, scopes []string) error {
+	var failed *AuthenticationFailedError
+	var refused *entra.Error
+	switch {
+	case asUnavailable(err), errors.As(err, &failed):
+		return err // from an assertion callback that is a credential itself
+	case errors.As(err, &refused):
+		return a.refusal(refused, err, tenant, scopes)
+	}
+	return &AuthenticationFailedError{message: a.name + ": " + err.Error(), cause: err}
+}
+
+// refusal explains an answer of the authority.
+func (a *application) refusal(e *entra.Error, cause error, tenant string, scopes []string) *AuthenticationFailedError {
+	fill := strings.NewReplacer("{app}", a.clientID, "{tenant}", tenant, "{scope}", strings.Join(scopes, " "))
+	var b strings.Builder
+	b.WriteString(a.name + ": ")
+	advice, known := e.AdviceFor()
+	switch {
+	case known:
+		fmt.Fprintf(&b, "Entra ID %s (%s)", fill.Replace(advice.Means), codes(e))
+		fmt.Fprintf(&b, "\n  Entra ID said: %s", e.FirstLine())
+	case e.Code != "":
+		fmt.Fprintf(&b, "Entra ID refused the request (%s): %s", codes(e), e.FirstLine())
+	default:
+		b.WriteString(e.Error())
+	}
+	if e.Presented != "" {
+		fmt.Fprintf(&b, "\n  The assertion has %s", e.Presented)
+	}
+	if e.Has(700024) && e.Offset.Abs() > time.Minute {
+		fmt.Fprintf(&b, "\n  This machine's clock is %s the authority's", ahead(-e.Offset))
+	}
+	if known {
+		fmt.Fprintf(&b, "\n  Next: %s", fill.Replace(advice.Next))
+	}
+	if e.RetryAfter > 0 {
+		fmt.Fprintf(&b, "\n  Throttled until %s, as the authority asks", time.Now().Add(e.RetryAfter).UTC().Format("15:04:05Z"))
+	}
+	f := &AuthenticationFailedError{
+		RawResponse: rawResponse(e), Code: e.Code, AADSTSCodes: e.Codes, SubError: e.SubError, Claims: e.Claims,
+		CorrelationID: e.Correlation, TraceID: e.TraceID, RetryAfter: e.RetryAfter, cause: cause,
+	}
+	f.Timestamp, _ = time.Parse("2006-01-02 15:04:05Z", e.Timestamp)
+	if e.Correlation != "" {
+		fmt.Fprintf(&b, "\n  Correlation ID %s, trace ID %s, %s", e.Correlation, e.TraceID, e.Timestamp)
+	}
+	f.message = b.String()
+	return f
+}
+
+// codes is "AADSTS7000215, invalid_client".
+func codes(e *entra.Error) string {
+	if len(e.Codes) == 0 {
+		return e.Code
+	}
+	return fmt.Sprintf("AADSTS%d, %s", e.Codes[0], e.Code)
+}
+
+func ahead(d time.Duration) string {
+	if d < 0 {
+		return (-d).String() + " behind"
+	}
+	return d.String() + " ahead of"
+}
+
+// rawResponse rebuilds the answer for one caller, with a body of its own and a
+// request that holds no secret.
+func rawResponse(e *entra.Error) *http.Response {
+	resp := &http.Response{
+		Status:     fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status)),
+		StatusCode: e.Status,
+		Proto:      "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header:        e.Header.Clone(),
+		Body:          io.NopCloser(bytes.NewReader(e.Body)),
+		ContentLength: int64(len(e.Body)),
+	}
+	if u, err := url.Parse(e.URL); err == nil {
+		resp.Request = &http.Request{Method: e.Method, URL: u, Host: u.Host, Header: http.Header{}}
+	}
+	return resp
+}

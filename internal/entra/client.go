@@ -1,0 +1,206 @@
+package entra
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"github.com/azid-go/azidentity/internal/events"
+)
+
+// A ClientAuth proves to a token endpoint which application is asking
+// (RFC 6749, section 2.3; RFC 7521, section 4.2). Implementations are safe for
+// concurrent use.
+type ClientAuth interface {
+	// Authenticate adds the proof to form for a request to the endpoint.
+	// legacy says that the server is ADFS or dSTS.
+	Authenticate(ctx context.Context, form *Form, endpoint string, legacy bool) error
+
+	// Refused hears that the server answered form with e, and reports whether
+	// a better proof can be had at once. It is asked for every refusal, and
+	// its answer counts once per request for a token. It may set e.Presented.
+	Refused(ctx context.Context, e *Error, form *Form) (retry bool)
+}
+
+// Config configures a [Client].
+type Config struct {
+	Authority Authority
+	// SkipDiscovery accepts an unknown authority host without asking anyone.
+	SkipDiscovery bool
+	// Region is the name of a regional endpoint, or [AutoDetect], or empty.
+	Region string
+	// Module and Version go into the User-Agent header.
+	Module, Version string
+	// Options are the caller's.
+	Options policy.ClientOptions
+}
+
+// A Client exchanges grants for tokens at one authority. It is safe for
+// concurrent use.
+type Client struct {
+	authority     Authority
+	skipDiscovery bool
+	region        string
+	pipeline      pipeline
+	machine       *machine // nil unless the region is to be detected
+	host          *hostState
+}
+
+// NewClient validates cfg. It touches no network.
+func NewClient(cfg Config) (*Client, error) {
+	if cfg.Region != AutoDetect && cfg.Region != "" && !validRegion.MatchString(cfg.Region) {
+		return nil, fmt.Errorf("region %.40q: a region is a name such as westeurope, or %s", cfg.Region, AutoDetect)
+	}
+	c := &Client{
+		authority:     cfg.Authority,
+		skipDiscovery: cfg.SkipDiscovery,
+		region:        cfg.Region,
+		pipeline:      newPipeline(cfg),
+		host:          stateFor(cfg.Options.Transport),
+	}
+	if cfg.Region == AutoDetect {
+		c.machine = newMachine(cfg)
+	}
+	return c, nil
+}
+
+// A ClientCredentials is the request of RFC 6749, section 4.4: a token for the
+// application itself.
+type ClientCredentials struct {
+	Tenant   string
+	ClientID string
+	Scopes   []string
+	Claims   string // a challenge, as JSON
+	CAE      bool
+	Auth     ClientAuth
+}
+
+// ClientCredentials acquires a token for the application itself, at the
+// regional endpoint if there is one.
+func (c *Client) ClientCredentials(ctx context.Context, r ClientCredentials) (TokenResponse, error) {
+	if err := checkOneResource(r.Scopes); err != nil {
+		return TokenResponse{}, err
+	}
+	claims, err := mergeClaims(r.Claims, r.CAE)
+	if err != nil {
+		return TokenResponse{}, err
+	}
+	fill := func(f *Form) {
+		f.Set("client_id", r.ClientID)
+		f.Set("grant_type", "client_credentials")
+		f.Set("scope", join(r.Scopes))
+		if claims != "" {
+			f.Set("claims", claims)
+		}
+	}
+	if host := c.regionalHost(ctx); host != "" && !c.authority.Legacy(r.Tenant) {
+		t, err := c.grantWithin(ctx, c.authority.endpoint(host, r.Tenant, "token"), r, fill)
+		if err == nil || !outage(ctx, err) {
+			return t, err
+		}
+		c.host.regionDown(host)
+		events.Log(ctx, events.RegionDown, slog.String("host", host), events.Err(err))
+	}
+	endpoint, err := c.tokenEndpoint(ctx, r.Tenant)
+	if err != nil {
+		return TokenResponse{}, err
+	}
+	return c.grant(ctx, endpoint, c.authority.Legacy(r.Tenant), r.Auth, fill)
+}
+
+// grantWithin is grant for an endpoint that has a substitute: it soon gives up.
+func (c *Client) grantWithin(ctx context.Context, endpoint string, r ClientCredentials, fill func(*Form)) (TokenResponse, error) {
+	ctx = policy.WithRetryOptions(ctx, policy.RetryOptions{MaxRetries: 1, TryTimeout: regionPatience, RetryDelay: 200 * time.Millisecond, MaxRetryDelay: time.Second})
+	return c.grant(ctx, endpoint, false, r.Auth, fill)
+}
+
+// outage reports whether err means that no token service answered, rather
+// than that it refused.
+func outage(ctx context.Context, err error) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Code == "" || e.Status >= 500
+	}
+	return !errors.Is(err, errProof)
+}
+
+// errProof marks errors of a ClientAuth: the network had no part in them.
+var errProof = errors.New("the application's proof could not be made")
+
+// grant posts to the token endpoint, twice if the proof can be mended.
+func (c *Client) grant(ctx context.Context, endpoint string, legacy bool, auth ClientAuth, fill func(*Form)) (TokenResponse, error) {
+	for try := 1; ; try++ {
+		form := new(Form)
+		fill(form)
+		if auth != nil {
+			if err := auth.Authenticate(ctx, form, endpoint, legacy); err != nil {
+				return TokenResponse{}, &proofError{err}
+			}
+		}
+		t, err := c.post(ctx, endpoint, form)
+		var e *Error
+		if err == nil || auth == nil || !errors.As(err, &e) || e.Code == "" {
+			return t, err
+		}
+		if better := auth.Refused(ctx, e, form); !better || try > 1 {
+			return t, err
+		}
+	}
+}
+
+// A proofError is a ClientAuth's error, unchanged but for the mark.
+type proofError struct{ err error }
+
+func (e *proofError) Error() string   { return e.err.Error() }
+func (e *proofError) Unwrap() []error { return []error{e.err, errProof} }
+
+// post sends form to a token endpoint.
+func (c *Client) post(ctx context.Context, endpoint string, form *Form) (TokenResponse, error) {
+	sent := time.Now()
+	resp, body, err := c.pipeline.exchange(ctx, http.MethodPost, endpoint, form, nil)
+	if err != nil {
+		return TokenResponse{}, err
+	}
+	t, err := decodeToken(resp.StatusCode, resp.Header, body, sent)
+	var e *Error
+	if errors.As(err, &e) {
+		e.describe(resp.Header, http.MethodPost, endpoint, form)
+	}
+	return t, err
+}
+
+// describe completes an error that a decoder made.
+func (e *Error) describe(header http.Header, method, url string, form *Form) {
+	e.Method, e.URL = method, url
+	if date, err := http.ParseTime(header.Get("Date")); err == nil {
+		e.Offset = time.Until(date).Round(time.Second)
+	}
+	if form != nil {
+		e.Body = form.scrub(slices.Clone(e.Body))
+		e.Description = string(form.scrub([]byte(e.Description)))
+	}
+}
+
+// join is a request's scope parameter.
+func join(scopes []string) string {
+	if len(scopes) == 1 {
+		return scopes[0]
+	}
+	out := ""
+	for i, s := range scopes {
+		if i > 0 {
+			out += " "
+		}
+		out += s
+	}
+	return out
+}

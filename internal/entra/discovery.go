@@ -1,0 +1,215 @@
+package entra
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"github.com/azid-go/azidentity/internal/flight"
+)
+
+// A hostState is what one process has learnt about unknown authorities and
+// regions through one transport. Everything in it can be learnt again.
+type hostState struct {
+	discoveries flight.Group[string, tokenTemplate]
+
+	mu        sync.Mutex // guards all below; held for no I/O
+	templates map[string]tokenTemplate
+	detecting flight.Group[struct{}, string]
+	region    *string // detected; nil until then
+	down      map[string]time.Time
+}
+
+// A tokenTemplate is a token endpoint with {tenant} in the tenant's place.
+type tokenTemplate string
+
+var states struct {
+	mu    sync.Mutex
+	byKey map[any]*hostState
+}
+
+const maxStates = 256
+
+// stateFor returns the state that all credentials with this transport share.
+func stateFor(t policy.Transporter) *hostState {
+	if t != nil && !reflect.ValueOf(t).Comparable() {
+		return new(hostState)
+	}
+	states.mu.Lock()
+	defer states.mu.Unlock()
+	s := states.byKey[t]
+	if s == nil {
+		s = new(hostState)
+		if states.byKey == nil || len(states.byKey) >= maxStates {
+			states.byKey = make(map[any]*hostState)
+		}
+		states.byKey[t] = s
+	}
+	return s
+}
+
+// tokenEndpoint returns the global token endpoint for tenant. For a known
+// host, or with discovery switched off, it asks nobody. For any other host one
+// instance discovery and one metadata request per process answer for all
+// tenants (token-endpoint facts, section 3).
+func (c *Client) tokenEndpoint(ctx context.Context, tenant string) (string, error) {
+	if c.skipDiscovery || c.authority.Known() || strings.EqualFold(tenant, ADFSTenant) {
+		return c.authority.endpoint(c.authority.host, tenant, "token"), nil
+	}
+	c.host.mu.Lock()
+	t, ok := c.host.templates[c.authority.host]
+	c.host.mu.Unlock()
+	if !ok {
+		var err error
+		t, err = c.host.discoveries.Do(ctx, c.authority.host, func(ctx context.Context) (tokenTemplate, error) {
+			return c.discover(ctx, tenant)
+		})
+		if err != nil {
+			return "", err
+		}
+	}
+	return strings.ReplaceAll(string(t), "{tenant}", tenant), nil
+}
+
+func (c *Client) discover(ctx context.Context, tenant string) (tokenTemplate, error) {
+	c.host.mu.Lock()
+	t, ok := c.host.templates[c.authority.host]
+	c.host.mu.Unlock()
+	if ok {
+		return t, nil // a flight that landed just before this one
+	}
+	aliases, err := c.validateHost(ctx, tenant)
+	if err != nil {
+		return "", err
+	}
+	t, err = c.metadata(ctx, tenant, aliases)
+	if err != nil {
+		return "", err
+	}
+	c.host.mu.Lock()
+	defer c.host.mu.Unlock()
+	if c.host.templates == nil || len(c.host.templates) >= maxStates {
+		c.host.templates = make(map[string]tokenTemplate)
+	}
+	c.host.templates[c.authority.host] = t
+	return t, nil
+}
+
+// validateHost asks a trusted host whether c's is an authority of Microsoft's,
+// and returns its aliases. Only a clear no is an error: a private network may
+// keep the question from being answered.
+func (c *Client) validateHost(ctx context.Context, tenant string) ([]string, error) {
+	q := url.Values{
+		"api-version":            {"1.1"},
+		"authorization_endpoint": {c.authority.endpoint(c.authority.host, tenant, "authorize")},
+	}
+	u := "https://" + PublicCloudHost + "/common/discovery/instance?" + q.Encode()
+	resp, body, err := c.pipeline.exchange(ctx, http.MethodGet, u, nil, nil)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		return nil, nil
+	}
+	aliases, err := decodeInstances(resp.StatusCode, resp.Header, body, c.authority.host)
+	if errors.Is(err, errUnknownInstance) {
+		return nil, fmt.Errorf("%s is not an authority that %s knows (AADSTS50049): check AZURE_AUTHORITY_HOST and the cloud option; for a private or disconnected cloud, whose authority you trust, set DisableInstanceDiscovery",
+			c.authority.host, PublicCloudHost)
+	}
+	return aliases, nil
+}
+
+var errUnknownInstance = errors.New("unknown instance")
+
+// decodeInstances returns the aliases of host that an instance discovery
+// answer lists, or errUnknownInstance.
+func decodeInstances(status int, header http.Header, body []byte, host string) ([]string, error) {
+	if status != http.StatusOK {
+		if e := decodeError(status, header, body); e.Code == "invalid_instance" {
+			return nil, errUnknownInstance
+		}
+		return nil, errors.New("no answer to instance discovery")
+	}
+	var r struct {
+		Metadata []struct {
+			Aliases []string `json:"aliases"`
+		} `json:"metadata"`
+	}
+	if err := json.Unmarshal(body, &r); err != nil {
+		return nil, err
+	}
+	for _, m := range r.Metadata {
+		for _, a := range m.Aliases {
+			if strings.EqualFold(a, host) {
+				return m.Aliases, nil
+			}
+		}
+	}
+	return nil, nil
+}
+
+// metadata reads c's OpenID Connect metadata for tenant.
+func (c *Client) metadata(ctx context.Context, tenant string, aliases []string) (tokenTemplate, error) {
+	u := "https://" + c.authority.host + "/" + tenant + "/v2.0/.well-known/openid-configuration"
+	resp, body, err := c.pipeline.exchange(ctx, http.MethodGet, u, nil, nil)
+	if err != nil {
+		return "", err
+	}
+	if resp.StatusCode != http.StatusOK {
+		e := decodeError(resp.StatusCode, resp.Header, body)
+		e.describe(resp.Header, http.MethodGet, u, nil)
+		return "", e
+	}
+	t, err := decodeMetadata(body, c.authority.host, tenant, aliases)
+	if err != nil {
+		return "", fmt.Errorf("the OpenID Connect metadata of %s: %w", c.authority.host, err)
+	}
+	return t, nil
+}
+
+// decodeMetadata checks the issuer against host and its aliases, and returns
+// the token endpoint as a template for all tenants.
+func decodeMetadata(body []byte, host, tenant string, aliases []string) (tokenTemplate, error) {
+	var m struct {
+		Issuer        string `json:"issuer"`
+		TokenEndpoint string `json:"token_endpoint"`
+	}
+	if err := json.Unmarshal(body, &m); err != nil {
+		return "", errors.New("it is not JSON")
+	}
+	issuer, err := url.Parse(m.Issuer)
+	if err != nil || issuer.Scheme != "https" || issuer.Host == "" {
+		return "", errors.New("it has no issuer that is an https URL")
+	}
+	trusted := strings.EqualFold(issuer.Host, host) || cloudByHost[strings.ToLower(issuer.Host)] != nil ||
+		strings.HasSuffix(strings.ToLower(host), "."+strings.ToLower(issuer.Host))
+	for _, a := range aliases {
+		trusted = trusted || strings.EqualFold(a, issuer.Host)
+	}
+	if !trusted {
+		return "", fmt.Errorf("its issuer is at %.100q, which is another host", issuer.Host)
+	}
+	endpoint, err := url.Parse(strings.NewReplacer("{tenantid}", tenant, "{tenant}", tenant).Replace(m.TokenEndpoint))
+	if err != nil || endpoint.Scheme != "https" || endpoint.Host == "" || endpoint.User != nil {
+		return "", errors.New("it has no token_endpoint that is an https URL")
+	}
+	// The tenant's segment is as it was asked for, or the ID of that domain.
+	id, _, _ := strings.Cut(strings.TrimPrefix(issuer.Path, "/"), "/")
+	segments := strings.Split(endpoint.Path, "/")
+	for i, s := range segments {
+		if strings.EqualFold(s, tenant) || id != "" && strings.EqualFold(s, id) {
+			segments[i] = "{tenant}"
+			break
+		}
+	}
+	return tokenTemplate("https://" + endpoint.Host + strings.Join(segments, "/")), nil
+}

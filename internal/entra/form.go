@@ -1,0 +1,65 @@
+package entra
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+
+	"github.com/azid-go/azidentity/internal/secret"
+)
+
+// A Form is the body of a request. It knows which of its values are secret,
+// so that an answer that echoes one can be cleaned.
+type Form struct {
+	body    strings.Builder
+	secrets []namedSecret
+}
+
+type namedSecret struct {
+	name  string
+	value secret.Value
+}
+
+// Set adds a parameter. Parameters keep their order; each is added once.
+func (f *Form) Set(name, value string) {
+	if f.body.Len() > 0 {
+		f.body.WriteByte('&')
+	}
+	f.body.WriteString(name)
+	f.body.WriteByte('=')
+	f.body.WriteString(url.QueryEscape(value))
+}
+
+// SetSecret adds a parameter that must appear nowhere else.
+func (f *Form) SetSecret(name, value string) {
+	f.Set(name, value)
+	if value != "" {
+		f.secrets = append(f.secrets, namedSecret{name, secret.New(value)})
+	}
+}
+
+// Secret returns a value that SetSecret added, or "".
+func (f *Form) Secret(name string) string {
+	for _, s := range f.secrets {
+		if s.name == name {
+			return s.value.Expose()
+		}
+	}
+	return ""
+}
+
+// Format implements [fmt.Formatter]: it prints nothing of the form.
+func (f *Form) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, secret.Placeholder) }
+
+// scrub returns b without f's secrets, plain or encoded.
+func (f *Form) scrub(b []byte) []byte {
+	for _, one := range f.secrets {
+		s := one.value.Expose()
+		for _, form := range []string{s, url.QueryEscape(s), url.PathEscape(s)} {
+			b = bytes.ReplaceAll(b, []byte(form), []byte(secret.Placeholder))
+		}
+	}
+	return b
+}

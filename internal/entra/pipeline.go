@@ -1,0 +1,126 @@
+package entra
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
+)
+
+// defaultTryTimeout bounds one try of a request. A caller's own
+// Retry.TryTimeout wins.
+const defaultTryTimeout = 30 * time.Second
+
+// A pipeline sends requests to authorities: azcore's pipeline, with its
+// retries and the caller's policies, under guards of our own.
+type pipeline struct {
+	azcore  runtime.Pipeline
+	version string
+}
+
+// newPipeline builds the pipeline for cfg. The bodies of requests are secret
+// and never logged, whatever the options say.
+func newPipeline(cfg Config) pipeline {
+	o := cfg.Options
+	if o.Transport == nil {
+		o.Transport = sharedClient
+	}
+	o.Transport = guarded{o.Transport}
+	o.Logging.IncludeBody = false
+	o.APIVersion = "" // a parameter of Azure services that authorities do not have
+	if o.Retry.TryTimeout == 0 {
+		o.Retry.TryTimeout = defaultTryTimeout
+	}
+	return pipeline{
+		version: cfg.Version,
+		azcore: runtime.NewPipeline(cfg.Module, cfg.Version, runtime.PipelineOptions{
+			PerRetry:       []policy.Policy{noticeThrottling{}},
+			AllowedHeaders: []string{"X-Ms-Request-Id", "Client-Request-Id", "X-Client-Sku", "X-Client-Ver"},
+		}, &o),
+	}
+}
+
+// notice takes note of what a server asks for between tries, so that it is
+// known even if the callers leave before the last one.
+type notice struct {
+	throttled *http.Response
+	at        time.Time
+}
+
+// noticeThrottling is the policy that fills a request's notice.
+type noticeThrottling struct{}
+
+func (noticeThrottling) Do(req *policy.Request) (*http.Response, error) {
+	var n *notice
+	req.OperationValue(&n)
+	resp, err := req.Next()
+	if n != nil && err == nil && (resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable) {
+		n.throttled, n.at = resp, time.Now()
+	}
+	return resp, err
+}
+
+// exchange sends one request, with retries, and returns status, header and
+// body of the answer. form is nil for GET. An error is the caller's context's
+// end, or a failure to get any answer.
+func (p pipeline) exchange(ctx context.Context, method, url string, form *Form, header http.Header) (*http.Response, []byte, error) {
+	req, err := runtime.NewRequest(ctx, method, url)
+	if err != nil {
+		return nil, nil, err
+	}
+	h := req.Raw().Header
+	h["Accept"] = []string{"application/json"}
+	h["Client-Request-Id"] = []string{newUUID()}
+	h["X-Client-Sku"] = []string{"azid.Go"}
+	h["X-Client-Ver"] = []string{p.version}
+	for name, values := range header {
+		h[name] = values
+	}
+	if form != nil {
+		body := streaming.NopCloser(strings.NewReader(form.body.String()))
+		if err := req.SetBody(body, "application/x-www-form-urlencoded"); err != nil {
+			return nil, nil, err
+		}
+	}
+	n := new(notice)
+	req.SetOperationValue(n)
+	resp, err := p.azcore.Do(req)
+	if err == nil {
+		body, err := runtime.Payload(resp)
+		return resp, body, err
+	}
+	if ctx.Err() != nil && n.throttled != nil {
+		if wait := retryAfter(n.throttled.Header) - time.Since(n.at); wait > 0 {
+			return nil, nil, &interrupted{err: err, wait: wait}
+		}
+	}
+	return nil, nil, err
+}
+
+// interrupted is the end of a context while a server had asked to wait.
+type interrupted struct {
+	err  error
+	wait time.Duration
+}
+
+func (e *interrupted) Error() string {
+	return fmt.Sprintf("the authority asked to wait; %v left of that: %v", e.wait.Round(time.Second), e.err)
+}
+func (e *interrupted) Unwrap() error               { return e.err }
+func (e *interrupted) ThrottledFor() time.Duration { return e.wait }
+
+// newUUID returns a random UUID (RFC 9562, version 4), the form that Entra
+// wants of request IDs.
+func newUUID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}

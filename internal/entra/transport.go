@@ -1,0 +1,89 @@
+package entra
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+)
+
+// SharedTransport carries the requests of all credentials that bring no
+// transport of their own. It keeps no connection, and with it no goroutine,
+// for long: tokens are asked for in bursts, then not for an hour.
+var SharedTransport = &http.Transport{
+	Proxy:                 http.ProxyFromEnvironment,
+	DialContext:           (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+	ForceAttemptHTTP2:     true,
+	MaxIdleConns:          100,
+	MaxIdleConnsPerHost:   10,
+	IdleConnTimeout:       20 * time.Second,
+	TLSHandshakeTimeout:   10 * time.Second,
+	ExpectContinueTimeout: time.Second,
+	TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
+}
+
+// sharedClient follows no redirects: a request for a token carries secrets
+// and goes where it was addressed to, or nowhere.
+var sharedClient = &http.Client{Transport: SharedTransport, CheckRedirect: stay}
+
+// DirectTransport is for endpoints of this machine, which no proxy can reach.
+var DirectTransport = &http.Transport{
+	DialContext:     (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+	IdleConnTimeout: 20 * time.Second,
+}
+
+var directClient = &http.Client{Transport: DirectTransport, CheckRedirect: stay}
+
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// maxBody bounds an answer. Real ones have a few kilobytes.
+const maxBody = 1 << 20
+
+// ErrOversized is in the tree of the error for an answer that is too long.
+var ErrOversized = errors.New("the answer is longer than any answer of a token endpoint")
+
+// ErrRedirected is in the tree of the error for a transport that followed a
+// redirect to another host.
+var ErrRedirected = errors.New("the transport followed a redirect to another host: give it a CheckRedirect that returns http.ErrUseLastResponse")
+
+// guarded is the transport of every pipeline: it bounds bodies and notices
+// redirects, whoever made the transport inside.
+type guarded struct{ inner policy.Transporter }
+
+func (g guarded) Do(req *http.Request) (*http.Response, error) {
+	asked := req.URL.Host
+	resp, err := g.inner.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	if resp == nil || resp.Body == nil {
+		return nil, errors.New("the transport returned neither a response nor an error")
+	}
+	if resp.Request != nil && resp.Request.URL != nil && resp.Request.URL.Host != asked {
+		_ = resp.Body.Close()
+		return nil, fmt.Errorf("%w: %s, not %s", ErrRedirected, resp.Request.URL.Host, asked)
+	}
+	resp.Body = &boundedBody{ReadCloser: resp.Body, left: maxBody}
+	return resp, nil
+}
+
+type boundedBody struct {
+	io.ReadCloser
+	left int
+}
+
+func (b *boundedBody) Read(p []byte) (int, error) {
+	if b.left < 0 {
+		return 0, ErrOversized
+	}
+	n, err := b.ReadCloser.Read(p[:min(len(p), b.left+1)])
+	if b.left -= n; b.left < 0 {
+		return n, ErrOversized
+	}
+	return n, err
+}
