@@ -4,7 +4,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -52,6 +54,10 @@ func serveFaultAdd(c *call) reply {
 	var f Fault
 	if err := decodeStrict(body, &f); err != nil {
 		return adminError(http.StatusBadRequest, err.Error())
+	}
+	known := func(rt route) bool { return strings.EqualFold(string(rt.endpoint), string(f.Endpoint)) }
+	if f.Endpoint != "" && !strings.EqualFold(string(f.Endpoint), string(EndpointUnknown)) && !slices.ContainsFunc(c.e.routes, known) {
+		return adminError(http.StatusBadRequest, "endpoint: there is no "+string(f.Endpoint))
 	}
 	return jsonReply(http.StatusCreated, map[string]int{"id": c.e.faults.add(f)})
 }

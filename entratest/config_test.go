@@ -1,6 +1,7 @@
 package entratest_test
 
 import (
+	"crypto/rsa"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +44,7 @@ func TestConfigErrors(t *testing.T) {
 			[]string{"issuers[0].url: ", "issuers[0].keys: ", "issuers[1].keys[0]: ", "issuers[2].url: https://a is configured twice"}},
 		{"numbers", entratest.Config{TokenLifetime: -1, CAETokenLifetime: time.Millisecond, JournalSize: -1},
 			[]string{"tokenLifetime: ", "caeTokenLifetime: 1ms", "journalSize: "}},
+		{"signing key", entratest.Config{SigningKey: &rsa.PrivateKey{PublicKey: signingKey().PublicKey}}, []string{"signingKey: "}},
 		{"hosts", entratest.Config{UnknownHosts: []string{"https://a"}}, []string{"unknownHosts[0]: "}},
 	} {
 		_, err := entratest.New(&tt.cfg)

@@ -88,8 +88,12 @@ func newDirectory(cfg *Config) (*directory, error) {
 	if cfg.JournalSize < 0 {
 		p.add("journalSize", "%d is negative", cfg.JournalSize)
 	}
-	if key := cfg.SigningKey; key != nil && key.N.BitLen() < 2048 {
-		p.add("signingKey", "the key has %d bits, 2048 is the least", key.N.BitLen())
+	if key := cfg.SigningKey; key != nil {
+		if err := key.Validate(); err != nil {
+			p.add("signingKey", "%v", err)
+		} else if key.N.BitLen() < 2048 {
+			p.add("signingKey", "the key has %d bits, 2048 is the least", key.N.BitLen())
+		}
 	}
 	for i, host := range cfg.UnknownHosts {
 		if host == "" || strings.ContainsAny(host, "/ ") {

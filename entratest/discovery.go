@@ -61,10 +61,31 @@ func (c *call) issuer() (string, *refusal) {
 	case !isPseudoTenant(c.segment):
 		return "", c.unknownTenant()
 	}
+	origin := issuerOrigin(c.origin)
 	if c.route.dialect == v1 {
-		return c.origin + "/" + tenantID + "/", nil
+		return origin + "/" + tenantID + "/", nil
 	}
-	return c.origin + "/" + tenantID + "/v2.0", nil
+	return origin + "/" + tenantID + "/v2.0", nil
+}
+
+// issuerOrigin is the origin that issuers name: the one asked, but a region of a
+// cloud (westus.login.microsoft.com) speaks for the whole cloud, and clients refuse
+// an issuer that does not. Regions of localhost are there to try regions with.
+func issuerOrigin(origin string) string {
+	scheme, host, _ := strings.Cut(origin, "://")
+	_, rest, ok := strings.Cut(host, ".")
+	if !ok {
+		return origin
+	}
+	if name, _, _ := strings.Cut(rest, ":"); name == "localhost" {
+		return scheme + "://" + rest
+	}
+	for _, cloud := range clouds {
+		if slices.Contains(cloud.Aliases, rest) {
+			return scheme + "://" + cloud.PreferredNetwork
+		}
+	}
+	return origin
 }
 
 // serveOpenIDConfiguration answers with URLs on the host that was asked, so that

@@ -19,7 +19,12 @@ const federatedLifetime = time.Hour
 func (e *Emulator) FederatedIssuer() string { return e.base + "/federation" }
 
 // AssertionOption changes an assertion of [Emulator.FederatedAssertion].
-type AssertionOption func(claims map[string]any)
+type AssertionOption func(*federatedAssertion)
+
+type federatedAssertion struct {
+	now    int64
+	claims map[string]any
+}
 
 // WithIssuer sets iss. The signature remains that of the hosted issuer.
 func WithIssuer(issuer string) AssertionOption { return WithClaim("iss", issuer) }
@@ -27,20 +32,18 @@ func WithIssuer(issuer string) AssertionOption { return WithClaim("iss", issuer)
 // WithAudience sets aud. Default [DefaultFederatedAudience].
 func WithAudience(audience string) AssertionOption { return WithClaim("aud", audience) }
 
-// WithLifetime sets exp that long after iat. Default 1h; a negative lifetime makes
+// WithLifetime sets exp that long from now. Default 1h; a negative lifetime makes
 // an expired assertion.
 func WithLifetime(lifetime time.Duration) AssertionOption {
-	return func(claims map[string]any) {
-		claims["exp"] = claims["iat"].(int64) + int64(lifetime/time.Second)
-	}
+	return func(a *federatedAssertion) { a.claims["exp"] = a.now + int64(lifetime/time.Second) }
 }
 
 // WithClaim sets a claim; a nil value removes it.
 func WithClaim(name string, value any) AssertionOption {
-	return func(claims map[string]any) {
-		claims[name] = value
+	return func(a *federatedAssertion) {
+		a.claims[name] = value
 		if value == nil {
-			delete(claims, name)
+			delete(a.claims, name)
 		}
 	}
 }
@@ -50,19 +53,18 @@ func WithClaim(name string, value any) AssertionOption {
 // accepts it for [DefaultFederatedSubject].
 func (e *Emulator) FederatedAssertion(subject string, options ...AssertionOption) (string, error) {
 	now := e.clock().Unix()
-	claims := map[string]any{
+	a := &federatedAssertion{now, map[string]any{
 		"iss": e.FederatedIssuer(),
 		"sub": subject,
 		"aud": DefaultFederatedAudience,
 		"iat": now,
 		"nbf": now,
-		"exp": now + int64(federatedLifetime/time.Second),
 		"jti": newGUID(),
+	}}
+	for _, option := range append([]AssertionOption{WithLifetime(federatedLifetime)}, options...) {
+		option(a)
 	}
-	for _, option := range options {
-		option(claims)
-	}
-	return e.federation().sign(claims)
+	return e.federation().sign(a.claims)
 }
 
 func serveFederationConfiguration(c *call) reply {

@@ -148,6 +148,16 @@ func (j *journal) complete(p *Entry, en Entry) {
 	*p = en
 }
 
+func (j *journal) snapshot() []Entry {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	out := make([]Entry, len(j.entries))
+	for i, p := range j.entries {
+		out[i] = *p
+	}
+	return out
+}
+
 // Journal returns the recorded requests in order of arrival. Those still being
 // answered have status 0. Entries are not to be modified.
 func (e *Emulator) Journal() []Entry { return e.Requests(nil) }
@@ -155,15 +165,11 @@ func (e *Emulator) Journal() []Entry { return e.Requests(nil) }
 // Requests returns the recorded requests that match, nil meaning all, in order
 // of arrival.
 func (e *Emulator) Requests(match func(Entry) bool) []Entry {
-	e.journal.mu.Lock()
-	defer e.journal.mu.Unlock()
-	out := []Entry{}
-	for _, en := range e.journal.entries {
-		if match == nil || match(*en) {
-			out = append(out, *en)
-		}
+	all := e.journal.snapshot()
+	if match == nil {
+		return all
 	}
-	return out
+	return slices.DeleteFunc(all, func(en Entry) bool { return !match(en) })
 }
 
 // CountRequests returns how many requests for the endpoint are recorded.
