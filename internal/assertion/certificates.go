@@ -41,13 +41,13 @@ const (
 // a PKCS#12 file, also one in base64 as Key Vault returns it.
 //
 // The first certificate returned is the one that belongs to the key, the others
-// follow in the file's order; none is left out. A password that is not needed,
-// since the empty one does, is ignored. A nil and an empty password mean the same: they open files without
-// encryption and files encrypted with the empty password.
+// follow in the file's order; none is left out. A nil and an empty password mean
+// the same: they open files without encryption and files encrypted with the empty
+// password. Such files open with any password: it is ignored.
 //
 // The file may have 1 MiB, and deriving keys from the password may take
 // 5,000,000 iterations in all, a second or two: OpenSSL asks for some 10,000, NSS
-// for 4,000,000. More is refused before it is computed.
+// for 3,600,000. More is refused before it is computed.
 func ParseCertificates(data, password []byte) ([]*x509.Certificate, crypto.PrivateKey, error) {
 	if len(data) > maxFile {
 		return nil, nil, fmt.Errorf("the certificate file has %d bytes, more than the %d that are read: pass only the certificates and their private key", len(data), maxFile)

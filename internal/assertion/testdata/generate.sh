@@ -148,3 +148,24 @@ write("pfx-python-plain.pfx", s.NoEncryption())
 b = s.PrivateFormat.PKCS12.encryption_builder().kdf_rounds(50000)
 write("pfx-python-3des.pfx", b.key_cert_algorithm(pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC).hmac_hash(hashes.SHA1()).build(b"password"))
 PY
+
+# PKCS#12 with no password where others have an empty one, which is not the same
+# to PKCS#12: Windows writes this, the openssl command cannot.
+q openssl pkey -in "$work/rsa.key" -outform DER -out "$work/rsa.key.der"
+q openssl x509 -in "$work/rsa.crt" -outform DER -out "$work/rsa.crt.der"
+python3 - "$work" <<'PY'
+import ctypes, sys
+c = ctypes.CDLL("libcrypto.so.3")
+P = ctypes.c_void_p
+for f in ("d2i_AutoPrivateKey", "d2i_X509", "PKCS12_create"):
+    getattr(c, f).restype = P
+def der(function, name):
+    data = open(sys.argv[1] + name, "rb").read()
+    return P(function(None, ctypes.byref(ctypes.c_char_p(data)), ctypes.c_long(len(data))))
+key, cert = der(c.d2i_AutoPrivateKey, "/rsa.key.der"), der(c.d2i_X509, "/rsa.crt.der")
+triple_des = 146
+p12 = P(c.PKCS12_create(None, None, key, cert, None, triple_des, triple_des, 2000, 2000, 0))
+out = ctypes.create_string_buffer(100000)
+size = c.i2d_PKCS12(p12, ctypes.byref(ctypes.c_char_p(ctypes.addressof(out))))
+open("pfx-null-password.pfx", "wb").write(out.raw[:size])
+PY
