@@ -54,7 +54,7 @@ func TestAdmin(t *testing.T) {
 	if status, _ := admin(t, s, "DELETE", "journal", ""); status != 204 || len(s.Journal()) != 0 {
 		t.Errorf("deleting the journal: %d, %d entries left", status, len(s.Journal()))
 	}
-	for _, bad := range []string{`{"stauts":1}`, `{"retryAfter":2}`, ``, `[]`, `{"status":"x"}`, `{"endpoint":"tokn"}`} {
+	for _, bad := range []string{`{"stauts":1}`, `{"retryAfter":2}`, ``, `[]`, `{"status":"x"}`, `{"endpoint":"tokn"}`, `{"status":42}`} {
 		if status, body := admin(t, s, "POST", "faults", bad); status != 400 {
 			t.Errorf("fault %s: %d %s", bad, status, body)
 		}

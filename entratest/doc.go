@@ -16,6 +16,13 @@
 // written for the developer, and [Emulator.Inject] makes things go wrong on
 // purpose.
 //
+// Programs in other processes and languages reach the same over HTTP, from the
+// same machine only:
+//
+//	GET, DELETE        /_emulator/journal    ?endpoint=token
+//	GET, POST, DELETE  /_emulator/faults     a Fault as JSON; ?id=1
+//	GET                /_emulator/assertion  ?subject=&audience=&lifetime=90m
+//
 // The package shares no code with the library whose tests it serves: a fake
 // that used the client's own parser would confirm the client's mistakes.
 //

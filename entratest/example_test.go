@@ -6,6 +6,7 @@ import (
 	"log"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/azid-go/azidentity/entratest"
 )
@@ -80,14 +81,70 @@ func ExampleEmulator_Inject() {
 	// 200 Bearer
 }
 
+func ExampleListen() {
+	// Port 0 takes a free one; a command would name its port.
+	server, err := entratest.Listen("localhost:0", &entratest.Config{Region: "westus2"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
+
+	// Clients have to trust server.CAPEM().
+	fmt.Println(requestToken(server.Client(), server.URL, entratest.DefaultClientSecret))
+	// Output:
+	// 200 Bearer
+}
+
 func ExampleParseSeed() {
-	_, err := entratest.ParseSeed([]byte(`{
+	cfg, err := entratest.ParseSeed([]byte(`{
+	"tokenLifetime": "90m",
 	"tenants": [{
 		"id": "10000000-aaaa-4aaa-8aaa-000000000001",
-		"applications": [{"clientID": "20000000-bbbb-4bbb-8bbb-000000000001"}]
+		"domains": ["contoso.example.com"],
+		"applications": [{
+			"clientId": "20000000-bbbb-4bbb-8bbb-000000000001",
+			"secrets": [{"value": "one"}, {"value": "old", "expires": "2020-01-31T00:00:00Z"}]
+		}]
 	}]
+}`))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(cfg.Tenants[0].Domains, cfg.TokenLifetime)
+
+	// Mistakes are named with their place.
+	_, err = entratest.ParseSeed([]byte(`{
+	"tenants": [{"ID": "10000000-aaaa-4aaa-8aaa-000000000001"}]
 }`))
 	fmt.Println(err)
 	// Output:
-	// entratest: seed: line 4, column 31: tenants[0].applications[0].clientID: unknown member "clientID"
+	// [contoso.example.com] 1h30m0s
+	// entratest: seed: line 2, column 19: tenants[0].ID: unknown member "ID"
+}
+
+func ExampleEmulator_FederatedAssertion() {
+	emulator, err := entratest.New(nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	// What a workload would read from AZURE_FEDERATED_TOKEN_FILE, too old to be used.
+	assertion, err := emulator.FederatedAssertion(entratest.DefaultFederatedSubject, entratest.WithLifetime(-time.Hour))
+	if err != nil {
+		log.Fatal(err)
+	}
+	resp, err := emulator.Transport().Client().PostForm("https://login.microsoftonline.com/"+entratest.DefaultTenantID+"/oauth2/v2.0/token", url.Values{
+		"grant_type":            {"client_credentials"},
+		"client_id":             {entratest.DefaultClientID},
+		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
+		"client_assertion":      {assertion},
+		"scope":                 {"https://vault.azure.net/.default"},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer resp.Body.Close()
+	refused, _ := emulator.LastRequest(entratest.EndpointToken)
+	fmt.Println(refused.Status, refused.Code, refused.AssertionClaims["aud"])
+	// Output:
+	// 401 700024 api://AzureADTokenExchange
 }

@@ -33,7 +33,7 @@ type Fault struct {
 	Hang bool `json:"hang,omitempty"`
 	// Reset breaks the connection instead of answering.
 	Reset bool `json:"reset,omitempty"`
-	// Status of the answer. Default: what Error and Code imply; with Body 200.
+	// Status of the answer, 200 to 599. Default: what Error and Code imply; with Body 200.
 	Status int `json:"status,omitempty"`
 	// Error is the OAuth error of an Entra error body. Default: what Code or Status
 	// implies.

@@ -111,7 +111,7 @@ func (s *Server) CAPEM() []byte { return s.ca.pem() }
 
 // Client returns a client that trusts the server, does not follow redirects and
 // connects to the server whatever host a URL names, so that a test can use the
-// public names and reach nothing else. All calls return the same client; Close
+// public names and reach nothing else. URLs have to be https. All calls return the same client; Close
 // ends its connections.
 func (s *Server) Client() *http.Client { return s.client }
 

@@ -50,8 +50,12 @@ func TestServer(t *testing.T) {
 	if iss := claimsOf(t, assertion)["iss"]; iss != s.URL+"/federation" || iss != s.FederatedIssuer() {
 		t.Errorf("the federated iss is %v", iss)
 	}
-	if issuer := get(t, s.Client(), s.FederatedIssuer()+"/.well-known/openid-configuration").text("issuer"); issuer != s.FederatedIssuer() {
+	federation := get(t, s.Client(), s.FederatedIssuer()+"/.well-known/openid-configuration")
+	if issuer := federation.text("issuer"); issuer != s.FederatedIssuer() {
 		t.Errorf("the federation's metadata names the issuer %q", issuer)
+	}
+	if keys, _ := get(t, s.Client(), federation.text("jwks_uri")).body["keys"].([]any); len(keys) != 1 {
+		t.Errorf("the federation's keys are %v", keys)
 	}
 	if got := post(t, s.Client(), tokenURL, assertionForm(assertion)); got.status != 200 {
 		t.Errorf("federated: got %d %v", got.status, got.body)
