@@ -16,7 +16,7 @@ import (
 
 // budget is what one file may spend on deriving keys, in iterations. A thousand
 // cost from 0.1 ms (SHA-1) to 0.6 ms (SHA-512).
-type budget struct{ spent int }
+type budget struct{ spent int64 }
 
 const (
 	maxIterations = 5_000_000
@@ -31,10 +31,11 @@ func (b *budget) spend(iterations, blocks int) error {
 	if iterations < 1 {
 		return fmt.Errorf("the encryption of the file names %d iterations: the file is damaged", iterations)
 	}
-	if iterations > maxIterations || b.spent+iterations*blocks > maxIterations {
+	cost := int64(iterations) * int64(blocks)
+	if iterations > maxIterations || b.spent+cost > maxIterations {
 		return errTooMuch
 	}
-	b.spent += iterations * blocks
+	b.spent += cost
 	return nil
 }
 
@@ -107,7 +108,7 @@ func deriveKey(kdf pkix.AlgorithmIdentifier, password string, length int, work *
 			return nil, err
 		}
 		n, r, p := params.N, params.R, params.P
-		if n < 2 || r < 1 || p < 1 || n > maxScrypt || r > maxScrypt || 128*n*r > maxScrypt || p > maxIterations {
+		if n < 2 || r < 1 || p < 1 || n > maxScrypt/128/r {
 			return nil, fmt.Errorf("the encryption of the file names scrypt parameters that are refused (N=%d, r=%d, p=%d): export it again with N=16384, r=8, p=1", n, r, p)
 		}
 		if err := work.spend(p, n*r); err != nil {

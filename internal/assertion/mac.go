@@ -67,7 +67,8 @@ func pbmac1Key(algorithm pkix.AlgorithmIdentifier, pw passphrase, work *budget) 
 	if err := unmarshal(params.KDF.Parameters.FullBytes, &kdf); err != nil {
 		return nil, nil, err
 	}
-	// RFC 9579, section 5: a short key lets every password pass for the right one.
+	// RFC 9579 recommends to refuse keys under 20 bytes, which are easily guessed;
+	// the longest that HMAC makes use of here has 64.
 	if kdf.KeyLength < 20 || kdf.KeyLength > 64 {
 		return nil, nil, errDamagedEncryption
 	}

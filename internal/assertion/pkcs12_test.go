@@ -5,6 +5,7 @@ import (
 	"encoding/asn1"
 	"encoding/pem"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -148,7 +149,7 @@ func TestWorkIsBounded(t *testing.T) {
 		{"many layers", hidden, "takes more than 5000000 iterations"},
 		{"scrypt memory", scrypt(1<<22, 8, 1), "scrypt parameters that are refused (N=4194304, r=8, p=1)"},
 		{"scrypt time", scrypt(1<<14, 8, 1<<20), "takes more than 5000000 iterations"},
-		{"scrypt overflow", scrypt(1<<62, 1<<62, 1<<62), "scrypt parameters that are refused"},
+		{"scrypt overflow", scrypt(math.MaxInt, math.MaxInt, math.MaxInt), "scrypt parameters that are refused"},
 		{"scrypt zero", scrypt(0, 0, 0), "scrypt parameters that are refused"},
 		{"scrypt negative", scrypt(-1, -1, -1), "scrypt parameters that are refused"},
 		{"scrypt not a power of two", scrypt(1000, 8, 1), ""},
