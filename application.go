@@ -150,15 +150,14 @@ func regionFromEnvironment() string {
 
 func isTrue(v string) bool { return v == "1" || strings.EqualFold(v, "true") }
 
-// GetToken returns a token for the application.
-func (a *application) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+// token returns a token for the application. It takes the options by reference
+// to keep a warm call from copying them at every level.
+func (a *application) token(ctx context.Context, o *policy.TokenRequestOptions) (_ azcore.AccessToken, err error) {
 	if a.tracer.Enabled() {
-		return a.getTokenTraced(ctx, o)
+		var end func(error)
+		ctx, end = runtime.StartSpan(ctx, a.name+".GetToken", a.tracer, nil)
+		defer func() { end(err) }()
 	}
-	return a.getToken(ctx, o)
-}
-
-func (a *application) getToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	tenant, err := a.tenants.resolve(o.TenantID)
 	if err != nil {
 		return azcore.AccessToken{}, &AuthenticationFailedError{message: a.name + ": " + err.Error(), cause: err}
@@ -170,12 +169,6 @@ func (a *application) getToken(ctx context.Context, o policy.TokenRequestOptions
 		return azcore.AccessToken{}, a.newFailure(err, tenant, o.Scopes)
 	}
 	return azcore.AccessToken{Token: t.Value, ExpiresOn: t.ExpiresOn, RefreshOn: t.RefreshOn}, nil
-}
-
-func (a *application) getTokenTraced(ctx context.Context, o policy.TokenRequestOptions) (t azcore.AccessToken, err error) {
-	ctx, end := runtime.StartSpan(ctx, a.name+".GetToken", a.tracer, nil)
-	defer func() { end(err) }()
-	return a.getToken(ctx, o)
 }
 
 // Fetch implements [tokencache.Source].

@@ -62,7 +62,7 @@ func NewClientAssertionCredential(tenantID, clientID string, getAssertion func(c
 // GetToken returns a token for the application, from memory if there is one.
 // Azure SDK clients call it. Failures are [*AuthenticationFailedError].
 func (c *ClientAssertionCredential) GetToken(ctx context.Context, opts policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	return c.app.GetToken(ctx, opts)
+	return c.app.token(ctx, &opts)
 }
 
 // Close: see [ClientSecretCredential.Close].

@@ -73,7 +73,7 @@ func newClientCertificateCredential(tenantID, clientID string, auth clientAuth, 
 // GetToken returns a token for the application, from memory if there is one.
 // Azure SDK clients call it. Failures are [*AuthenticationFailedError].
 func (c *ClientCertificateCredential) GetToken(ctx context.Context, opts policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	return c.app.GetToken(ctx, opts)
+	return c.app.token(ctx, &opts)
 }
 
 // Close: see [ClientSecretCredential.Close].

@@ -58,7 +58,7 @@ func NewClientSecretCredential(tenantID string, clientID string, clientSecret st
 // GetToken returns a token for the application, from memory if there is one.
 // Azure SDK clients call it. Failures are [*AuthenticationFailedError].
 func (c *ClientSecretCredential) GetToken(ctx context.Context, opts policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	return c.app.GetToken(ctx, opts)
+	return c.app.token(ctx, &opts)
 }
 
 // Close ends renewals behind callers and closes idle connections, but never

@@ -119,7 +119,7 @@ func (g *Group[K, V]) run(ctx context.Context, key K, c *call[V], fn func(contex
 	c.err = ErrPanicked // stays if fn ends the goroutine with runtime.Goexit
 	defer func() {
 		if r := recover(); r != nil {
-			c.err = &PanicError{Value: r, Stack: debug.Stack()}
+			c.err = newPanicError(r)
 		}
 		g.mu.Lock()
 		g.free(key, c)
@@ -154,20 +154,28 @@ func (g *Group[K, V]) free(key K, c *call[V]) {
 }
 
 // A PanicError is the error of a call whose function panicked. It wraps
-// [ErrPanicked], and the panic's value if that was an error.
+// [ErrPanicked], and the panic's value if that was an error. Any other value
+// is dropped, and with it what it may quote.
 type PanicError struct {
-	Value any    // what was passed to panic
-	Stack []byte // where
+	Stack string // where
+
+	kind  string // type of the value
+	cause error
 }
 
-// Error names the type of the panic's value, not its text, which may quote
-// anything.
-func (e *PanicError) Error() string { return fmt.Sprintf("%v with a %T", ErrPanicked, e.Value) }
+func newPanicError(value any) *PanicError {
+	e := &PanicError{Stack: string(debug.Stack()), kind: fmt.Sprintf("%T", value)}
+	e.cause, _ = value.(error)
+	return e
+}
+
+// Error names the type of the panic's value only.
+func (e *PanicError) Error() string { return fmt.Sprintf("%v with a %s", ErrPanicked, e.kind) }
 
 // Unwrap implements the tree for [errors.Is].
 func (e *PanicError) Unwrap() []error {
-	if err, ok := e.Value.(error); ok {
-		return []error{ErrPanicked, err}
+	if e.cause != nil {
+		return []error{ErrPanicked, e.cause}
 	}
 	return []error{ErrPanicked}
 }
