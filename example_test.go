@@ -1,0 +1,174 @@
+package azidentity_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"os"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"github.com/azid-go/azidentity"
+	"github.com/azid-go/azidentity/entratest"
+)
+
+// offline returns options that lead to an emulator instead of Entra ID. A
+// program against Azure passes nil options.
+func offline() (*entratest.Emulator, azcore.ClientOptions) {
+	e, err := entratest.New(nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return e, azcore.ClientOptions{Transport: e.Transport()}
+}
+
+// show prints how many parts the token has: three, as every JWT.
+func show(cred azcore.TokenCredential) {
+	token, err := cred.GetToken(context.Background(), policy.TokenRequestOptions{
+		Scopes: []string{"https://management.azure.com/.default"},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("a token with", strings.Count(token.Token, ".")+1, "parts")
+}
+
+func ExampleNewClientSecretCredential() {
+	_, options := offline()
+	cred, err := azidentity.NewClientSecretCredential(
+		entratest.DefaultTenantID, entratest.DefaultClientID, entratest.DefaultClientSecret,
+		&azidentity.ClientSecretCredentialOptions{ClientOptions: options})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cred.Close()
+	show(cred)
+	// Output: a token with 3 parts
+}
+
+func ExampleNewClientCertificateCredential() {
+	emulator, options := offline()
+	// In a program: data, err := os.ReadFile("client.pfx")
+	data := emulator.DefaultCertificatePEM()
+	certs, key, err := azidentity.ParseCertificates(data, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	cred, err := azidentity.NewClientCertificateCredential(
+		entratest.DefaultTenantID, entratest.DefaultClientID, certs, key,
+		&azidentity.ClientCertificateCredentialOptions{ClientOptions: options})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cred.Close()
+	show(cred)
+	// Output: a token with 3 parts
+}
+
+func ExampleParseCertificates() {
+	emulator, _ := offline()
+	certs, _, err := azidentity.ParseCertificates(emulator.DefaultCertificatePEM(), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(certs) > 0)
+	// Output: true
+}
+
+func ExampleNewClientAssertionCredential() {
+	emulator, options := offline()
+	// The function returns a token of an issuer that the application trusts,
+	// for example the one in a Kubernetes pod's file.
+	assertion := func(context.Context) (string, error) {
+		return emulator.FederatedAssertion(entratest.DefaultFederatedSubject)
+	}
+	cred, err := azidentity.NewClientAssertionCredential(
+		entratest.DefaultTenantID, entratest.DefaultClientID, assertion,
+		&azidentity.ClientAssertionCredentialOptions{ClientOptions: options})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cred.Close()
+	show(cred)
+	// Output: a token with 3 parts
+}
+
+func ExampleNewEnvironmentCredential() {
+	_, options := offline()
+	for name, value := range map[string]string{
+		"AZURE_TENANT_ID":     entratest.DefaultTenantID,
+		"AZURE_CLIENT_ID":     entratest.DefaultClientID,
+		"AZURE_CLIENT_SECRET": entratest.DefaultClientSecret,
+	} {
+		_ = os.Setenv(name, value)
+		defer os.Unsetenv(name)
+	}
+	cred, err := azidentity.NewEnvironmentCredential(&azidentity.EnvironmentCredentialOptions{ClientOptions: options})
+	if err != nil {
+		log.Fatal(err)
+	}
+	show(cred)
+	// Output: a token with 3 parts
+}
+
+func ExampleNewChainedTokenCredential() {
+	_, options := offline()
+	// A credential that says it is unavailable is passed over.
+	first := credentialFunc(func() error { return azidentity.NewCredentialUnavailableError("no identity on this machine") })
+	second, err := azidentity.NewClientSecretCredential(
+		entratest.DefaultTenantID, entratest.DefaultClientID, entratest.DefaultClientSecret,
+		&azidentity.ClientSecretCredentialOptions{ClientOptions: options})
+	if err != nil {
+		log.Fatal(err)
+	}
+	chain, err := azidentity.NewChainedTokenCredential([]azcore.TokenCredential{first, second}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	show(chain)
+	// Output: a token with 3 parts
+}
+
+type credentialFunc func() error
+
+func (f credentialFunc) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	return azcore.AccessToken{}, f()
+}
+
+func ExampleNewCredentialUnavailableError() {
+	fmt.Println(azidentity.NewCredentialUnavailableError("MyCredential: MY_TOKEN is not set"))
+	// Output: MyCredential: MY_TOKEN is not set
+}
+
+func ExampleNewBearerTokenProvider() {
+	_, options := offline()
+	cred, err := azidentity.NewClientSecretCredential(
+		entratest.DefaultTenantID, entratest.DefaultClientID, entratest.DefaultClientSecret,
+		&azidentity.ClientSecretCredentialOptions{ClientOptions: options})
+	if err != nil {
+		log.Fatal(err)
+	}
+	password := azidentity.NewBearerTokenProvider(cred, "https://ossrdbms-aad.database.windows.net/.default")
+	token, err := password(context.Background())
+	fmt.Println(strings.Count(token, "."), err)
+	// Output: 2 <nil>
+}
+
+func ExampleAuthenticationFailedError() {
+	_, options := offline()
+	cred, err := azidentity.NewClientSecretCredential(
+		entratest.DefaultTenantID, entratest.DefaultClientID, "not the secret",
+		&azidentity.ClientSecretCredentialOptions{ClientOptions: options})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = cred.GetToken(context.Background(), policy.TokenRequestOptions{Scopes: []string{"https://management.azure.com/.default"}})
+	var failed *azidentity.AuthenticationFailedError
+	if errors.As(err, &failed) {
+		fmt.Println(failed.Code, failed.AADSTSCodes)
+	}
+	// Output: invalid_client [7000215]
+}
