@@ -61,7 +61,7 @@ func decodeToken(status int, header http.Header, body []byte, sent time.Time) (T
 	case r.AccessToken == "":
 		return fail("the answer has no access_token")
 	case r.TokenType != "" && !strings.EqualFold(r.TokenType, "Bearer"):
-		return fail(fmt.Sprintf("the answer has a token of type %.20q, and Bearer was asked for", r.TokenType))
+		return fail("the answer has a token of another type than Bearer, which was asked for")
 	}
 	sent = sent.Round(0)
 	t := TokenResponse{AccessToken: r.AccessToken, Scope: r.Scope}
