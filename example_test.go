@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"github.com/azid-go/azidentity"
@@ -34,6 +35,61 @@ func show(cred azcore.TokenCredential) {
 		log.Fatal(err)
 	}
 	fmt.Println("a token with", strings.Count(token.Token, ".")+1, "parts")
+}
+
+// The program in the README.
+func Example() {
+	_, o := offline()
+	options := &azidentity.ClientSecretCredentialOptions{ClientOptions: o}
+	err := acquire(context.Background(), entratest.DefaultTenantID, entratest.DefaultClientID, "not the secret", options)
+	fmt.Println(err != nil)
+	err = acquire(context.Background(), entratest.DefaultTenantID, entratest.DefaultClientID, entratest.DefaultClientSecret, options)
+	fmt.Println(err)
+	// Output:
+	// true
+	// <nil>
+}
+
+func acquire(ctx context.Context, tenant, client, secret string, options *azidentity.ClientSecretCredentialOptions) error {
+	cred, err := azidentity.NewClientSecretCredential(tenant, client, secret, options) // options may be nil
+	if err != nil {
+		return err
+	}
+	token, err := cred.GetToken(ctx, policy.TokenRequestOptions{
+		Scopes: []string{"https://management.azure.com/.default"},
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(os.Stderr, "valid until", token.ExpiresOn)
+	return nil
+}
+
+// The test without Azure in the README.
+func Example_offline() {
+	cred, err := offlineCredential()
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%T\n", cred)
+	// Output: *azidentity.ClientSecretCredential
+}
+
+func offlineCredential() (azcore.TokenCredential, error) {
+	emulator := entratest.NewServer(nil) // TLS on a loopback port; nil is one tenant with one application
+	defer emulator.Close()
+	options := azcore.ClientOptions{
+		Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: emulator.URL},
+		Transport: emulator.Client(), // trusts the emulator's certificate
+	}
+	cred, err := azidentity.NewClientSecretCredential(
+		entratest.DefaultTenantID, entratest.DefaultClientID, entratest.DefaultClientSecret,
+		&azidentity.ClientSecretCredentialOptions{ClientOptions: options, DisableInstanceDiscovery: true})
+	if err != nil {
+		return nil, err
+	}
+	_, err = cred.GetToken(context.Background(), policy.TokenRequestOptions{Scopes: []string{"https://vault.azure.net/.default"}})
+	return cred, err
 }
 
 func ExampleNewClientSecretCredential() {
