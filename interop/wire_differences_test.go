@@ -1,0 +1,259 @@
+//go:build interop
+
+package interop_test
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/azid-go/azidentity/entratest"
+)
+
+// What is compared here is what service principals send: method, host, path,
+// query, header fields, form fields, and the header and claims of assertions,
+// with their number and order. Not compared: retries and their timing (azcore's
+// on both sides), HTTP/2 framing, and detection of the region by the instance
+// metadata service, whose address Microsoft's library does not let anyone change.
+
+// A difference is one thing that Microsoft's credential sent and ours did not,
+// or the other way round, or differently.
+type difference struct {
+	kind         string // of the request
+	field        string // of the request; "request" is the whole of it
+	theirs, ours string // "" if there is none
+}
+
+func (d difference) String() string {
+	return fmt.Sprintf("%s: %s: Microsoft's %q, ours %q", d.kind, d.field, d.theirs, d.ours)
+}
+
+// compare pairs the requests of each kind in order, and compares them by field.
+func compare(theirs, ours run) []difference {
+	var all []difference
+	if a, b := fmt.Sprint(theirs.outcomes), fmt.Sprint(ours.outcomes); a != b {
+		all = append(all, difference{"GetToken", "outcome", a, b})
+	}
+	left := slices.Clone(ours.requests)
+	var paired []int // for each paired request of theirs, the position of ours
+	for _, a := range theirs.requests {
+		i := slices.IndexFunc(left, func(b request) bool { return b.kind == a.kind })
+		if i < 0 {
+			all = append(all, difference{a.kind, "request", summary(a), ""})
+			continue
+		}
+		all = append(all, compareFields(a, left[i])...)
+		left[i].kind = "" // taken
+		paired = append(paired, i)
+	}
+	for _, b := range left {
+		if b.kind != "" {
+			all = append(all, difference{b.kind, "request", "", summary(b)})
+		}
+	}
+	if !slices.IsSorted(paired) {
+		all = append(all, difference{"all requests", "order", "", fmt.Sprint(paired)})
+	}
+	return all
+}
+
+func summary(r request) string {
+	return r.fields["method"] + " https://" + r.fields["host"] + r.fields["path"]
+}
+
+func compareFields(a, b request) []difference {
+	names := map[string]bool{}
+	for name := range a.fields {
+		names[name] = true
+	}
+	for name := range b.fields {
+		names[name] = true
+	}
+	var all []difference
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if a.fields[name] != b.fields[name] {
+			all = append(all, difference{a.kind, name, a.fields[name], b.fields[name]})
+		}
+	}
+	return all
+}
+
+// A knownDifference is one that is meant, and why.
+type knownDifference struct {
+	key    string
+	what   string
+	reason string
+	is     func(scenario, difference) bool
+}
+
+// explain returns the row of the table that d is, or nil.
+func explain(s scenario, d difference) *knownDifference {
+	for i := range knownDifferences {
+		if knownDifferences[i].is(s, d) {
+			return &knownDifferences[i]
+		}
+	}
+	return nil
+}
+
+var knownDifferences = []knownDifference{
+	{
+		"discovery-unneeded",
+		"no `GET /common/discovery/instance` for a host in the table of known hosts",
+		"The table says what the answer would: the host is Microsoft's, and its aliases. A round trip less before the first token.",
+		func(s scenario, d difference) bool {
+			return d.kind == "instance-discovery" && onlyTheirs(d) && !s.discovers()
+		},
+	}, {
+		"metadata-unneeded",
+		"no `GET /{tenant}/v2.0/.well-known/openid-configuration` for a known host, ADFS, a regional endpoint, or with discovery switched off",
+		"The token endpoint is a fixed function of host and tenant there, so that the answer is known. A round trip less for each tenant.",
+		func(s scenario, d difference) bool {
+			return d.kind == "openid-configuration" && onlyTheirs(d) && !s.discovers()
+		},
+	}, {
+		"discovery-once",
+		"discovery and metadata of an unknown host are requested once per process and transport, not once per credential, tenant, and setting of CAE",
+		"The answer does not depend on them.",
+		func(s scenario, d difference) bool {
+			return (d.kind == "instance-discovery" || d.kind == "openid-configuration") && onlyTheirs(d) && s.discovers() && len(s.requests) > 1
+		},
+	}, {
+		"tenant-refused-by-token-endpoint",
+		"a tenant that does not exist is refused by the token endpoint, not by the metadata endpoint",
+		"Follows from metadata-unneeded; the code is the same, AADSTS90002.",
+		func(s scenario, d difference) bool {
+			return s.name == "unknown tenant" && d.kind == "token" && d.field == "request" && d.theirs == ""
+		},
+	}, {
+		"tenant-as-given",
+		"a tenant given by its domain stays so in the token endpoint's path",
+		"Follows from metadata-unneeded: the ID is the metadata's to tell. The token endpoint takes both.",
+		func(_ scenario, d difference) bool {
+			return d.kind == "token" && d.field == "path" &&
+				d.ours == strings.Replace(d.theirs, entratest.DefaultTenantID, entratest.DefaultTenantDomain, 1)
+		},
+	}, {
+		"scope-oidc-extras",
+		"`scope` without `openid offline_access profile`",
+		"They ask for an ID token and a refresh token, which client_credentials never yields. Python and JavaScript leave them out as well.",
+		func(_ scenario, d difference) bool {
+			return d.field == "form.scope" && d.theirs == d.ours+" openid offline_access profile"
+		},
+	}, {
+		"no-client-info",
+		"no `client_info=1`",
+		"It asks for the user's identifiers, and there is no user. Microsoft's sends it with assertions, and not with secrets.",
+		func(_ scenario, d difference) bool {
+			return d.field == "form.client_info" && d.theirs == "1" && d.ours == ""
+		},
+	}, {
+		"assertion-iat",
+		"certificate assertions have `iat`",
+		"RFC 7519 defines it, Microsoft's documentation lists it, and it tells in a log when the assertion was made.",
+		func(_ scenario, d difference) bool {
+			return d.field == "assertion.claims.iat" && d.theirs == "" && d.ours == "now+0 s"
+		},
+	}, {
+		"assertion-nbf-leeway",
+		"`nbf` of certificate assertions is 30 seconds ago, not now",
+		"A clock that is a little fast would otherwise make an assertion that is not valid yet (AADSTS700024).",
+		func(_ scenario, d difference) bool {
+			return d.field == "assertion.claims.nbf" && d.theirs == "now+0 s" && d.ours == "now-30 s"
+		},
+	}, {
+		"assertion-thumbprint-encoding",
+		"`x5t#S256` and `x5t` are base64url without padding, not standard base64 with padding",
+		"RFC 7515, sections 4.1.7 and 4.1.8. Entra ID takes both.",
+		func(_ scenario, d difference) bool {
+			return (d.field == "assertion.header.x5t#S256" || d.field == "assertion.header.x5t") &&
+				d.ours == strings.NewReplacer("+", "-", "/", "_", "=", "").Replace(d.theirs)
+		},
+	}, {
+		"assertion-reused",
+		"a certificate assertion is sent again to the same endpoint while it is valid, instead of a new one for each request",
+		"A signature costs a millisecond, or a call to a key vault. Python and JavaScript reuse assertions as well.",
+		func(s scenario, d difference) bool {
+			return d.field == "assertion.claims.jti" && (s.proof == "certificate" || s.proof == "chain") && d.ours < d.theirs
+		},
+	}, {
+		"header-accept",
+		"`Accept: application/json`",
+		"Says what is understood; Microsoft's sends no Accept.",
+		func(_ scenario, d difference) bool {
+			return d.field == "header.Accept" && d.theirs == "" && d.ours == "application/json"
+		},
+	}, {
+		"header-content-type",
+		"`Content-Type: application/x-www-form-urlencoded` without `; charset=utf-8`",
+		"The type has no such parameter (its registration with IANA; RFC 6749, appendix B).",
+		func(_ scenario, d difference) bool {
+			return d.field == "header.Content-Type" && d.theirs == d.ours+"; charset=utf-8"
+		},
+	}, {
+		"header-client-sku",
+		"`x-client-SKU` and `x-client-ver` name this library, not MSAL.Go",
+		"It is not MSAL, and Microsoft's telemetry should not count it as such.",
+		func(_ scenario, d difference) bool {
+			return d.field == "header.X-Client-Sku" && d.theirs == "MSAL.Go" && d.ours == "azid.Go"
+		},
+	}, {
+		"header-client-machine",
+		"no `x-client-OS`, `x-client-CPU`",
+		"Telemetry; the User-Agent says the same.",
+		func(_ scenario, d difference) bool {
+			return (d.field == "header.X-Client-Os" || d.field == "header.X-Client-Cpu") && d.ours == ""
+		},
+	}, {
+		"header-return-client-request-id",
+		"no `return-client-request-id: false`",
+		"That is the server's default.",
+		func(_ scenario, d difference) bool {
+			return d.field == "header.Return-Client-Request-Id" && d.theirs == "false" && d.ours == ""
+		},
+	},
+}
+
+// onlyTheirs reports whether d is a request that we do not send.
+func onlyTheirs(d difference) bool { return d.field == "request" && d.ours == "" }
+
+// discovers reports whether we have to ask about the authority.
+func (s scenario) discovers() bool {
+	return strings.HasSuffix(s.authority, ".example") && !s.skip && s.tenant != "adfs"
+}
+
+var differenceRow = regexp.MustCompile("(?m)^\\| *`([a-z0-9-]+)` *\\|")
+
+// TestWireDifferencesAreDocumented holds the table in docs/architecture.md to
+// the one in this file.
+func TestWireDifferencesAreDocumented(t *testing.T) {
+	t.Parallel()
+	const heading = "Differences on the wire"
+	text, err := os.ReadFile(filepath.Join("..", "docs", "architecture.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, found := strings.Cut(string(text), heading+"\n")
+	if !found {
+		t.Fatalf("docs/architecture.md has no heading %q", heading)
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	documented := map[string]bool{}
+	for _, row := range differenceRow.FindAllStringSubmatch(section, -1) {
+		documented[row[1]] = true
+	}
+	for _, k := range knownDifferences {
+		if !documented[k.key] {
+			t.Errorf("docs/architecture.md, %q, misses the row\n| `%s` | %s | %s |", heading, k.key, k.what, k.reason)
+		}
+		delete(documented, k.key)
+	}
+	for key := range documented {
+		t.Errorf("docs/architecture.md, %q, has a row %q that is none of the known differences", heading, key)
+	}
+}

@@ -1,0 +1,210 @@
+//go:build interop
+
+package interop_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A recorder writes down the requests that go through it to the emulator.
+type recorder struct {
+	emulator http.Handler
+
+	mu       sync.Mutex // guards requests
+	requests []request
+}
+
+// A request is one HTTP request as the server got it, flattened to named
+// fields, so that requests can be compared field by field. Values that differ
+// from one time to the next are replaced by what they have in common.
+type request struct {
+	kind   string // of endpoint
+	fields map[string]string
+}
+
+// newRecorder starts a TLS server in front of the emulator, and returns it with
+// a client that takes every host to it.
+func newRecorder(t *testing.T, emulator http.Handler) (*recorder, *http.Client) {
+	t.Helper()
+	r := &recorder{emulator: emulator}
+	s := httptest.NewTLSServer(r)
+	t.Cleanup(s.Close)
+	roots := x509.NewCertPool()
+	roots.AddCert(s.Certificate())
+	transport := &http.Transport{
+		// The server's certificate is for example.com, whatever is asked of it.
+		TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "example.com", MinVersion: tls.VersionTLS12},
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, s.Listener.Addr().String())
+		},
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	return r, &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+func (r *recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	r.mu.Lock()
+	r.requests = append(r.requests, newRequest(req, form, time.Now()))
+	r.mu.Unlock()
+	req.Body = io.NopCloser(bytes.NewReader(body))
+	r.emulator.ServeHTTP(w, req)
+}
+
+// take returns the requests since the last time. IDs of assertions become
+// ordinals, which tell whether one was sent twice.
+func (r *recorder) take() []request {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := r.requests
+	r.requests = nil
+	const id = "assertion.claims.jti"
+	ordinals := map[string]string{}
+	for _, q := range all {
+		jti, ok := q.fields[id]
+		if !ok {
+			continue
+		}
+		if ordinals[jti] == "" {
+			ordinals[jti] = fmt.Sprintf("UUID %d", len(ordinals)+1)
+		}
+		q.fields[id] = ordinals[jti]
+	}
+	return all
+}
+
+func newRequest(r *http.Request, form url.Values, now time.Time) request {
+	f := map[string]string{"method": r.Method, "host": r.Host, "path": r.URL.Path}
+	for name, v := range r.URL.Query() {
+		f["query."+name] = strings.Join(v, " and ")
+	}
+	for name, v := range r.Header {
+		f["header."+name] = headerValue(name, strings.Join(v, " and "))
+	}
+	for name, v := range form {
+		value := strings.Join(v, " and ")
+		switch name {
+		case "client_assertion":
+			f["form."+name] = "present"
+			maps.Copy(f, assertionFields(value, now))
+		case "client_secret":
+			f["form."+name] = digest(value)
+		default:
+			f["form."+name] = value
+		}
+	}
+	return request{kind: kindOf(r.URL.Path), fields: f}
+}
+
+func kindOf(path string) string {
+	switch {
+	case strings.HasSuffix(path, "/token"):
+		return "token"
+	case strings.HasSuffix(path, "/.well-known/openid-configuration"):
+		return "openid-configuration"
+	case strings.HasSuffix(path, "/discovery/instance"):
+		return "instance-discovery"
+	}
+	return path
+}
+
+var uuid = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+
+// headerValue returns what is to be compared of a header: for those that name
+// the product, the machine or the request, their form.
+func headerValue(name, value string) string {
+	switch name {
+	case "Client-Request-Id":
+		if uuid.MatchString(value) {
+			return "a UUID"
+		}
+	case "X-Client-Ver", "Content-Length":
+		return "present"
+	case "User-Agent":
+		product, _, _ := strings.Cut(value, "/")
+		return product
+	}
+	return value
+}
+
+// assertionFields describes a client assertion. An assertion is a credential:
+// it is not to be found in what it returns.
+func assertionFields(jwt string, now time.Time) map[string]string {
+	f := map[string]string{}
+	parts := strings.Split(jwt, ".")
+	if len(parts) != 3 {
+		f["assertion"] = "not a JWT"
+		return f
+	}
+	for i, part := range []string{"header", "claims"} {
+		raw, err := base64.RawURLEncoding.DecodeString(parts[i])
+		var all map[string]any
+		if err == nil {
+			err = json.Unmarshal(raw, &all)
+		}
+		if err != nil {
+			f["assertion."+part] = "not base64url of JSON"
+			continue
+		}
+		for name, v := range all {
+			f["assertion."+part+"."+name] = assertionValue(name, v, now)
+		}
+	}
+	return f
+}
+
+func assertionValue(name string, v any, now time.Time) string {
+	switch v := v.(type) {
+	case float64:
+		if name == "exp" || name == "nbf" || name == "iat" {
+			d := time.Unix(int64(v), 0).Sub(now).Round(10 * time.Second)
+			return fmt.Sprintf("now%+d s", int(d.Seconds()))
+		}
+	case string:
+		if name == "jti" && !uuid.MatchString(v) {
+			return "not a UUID"
+		}
+		return v
+	case []any:
+		if name == "x5c" {
+			return fmt.Sprintf("%d certificates, %s", len(v), digest(fmt.Sprint(v...)))
+		}
+	}
+	return fmt.Sprint(v)
+}
+
+// digest stands for a value that is not to be printed.
+func digest(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return fmt.Sprintf("%d bytes, digest %x", len(s), sum[:4])
+}
