@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"github.com/azid-go/azidentity"
+	"github.com/azid-go/azidentity/entratest"
+)
+
+// demoRow is one way to get a token. A new credential is one more entry.
+type demoRow struct {
+	credential, how string
+	// env is what the constructor finds in the environment, beside nothing.
+	env func(*demoLab) map[string]string
+	// open constructs the credential. Its tokens are isolated: a token of
+	// another row would be as good, and this row would send nothing.
+	open func(*demoLab, azcore.ClientOptions) (azcore.TokenCredential, error)
+	// authority is the path after the emulator's URL. Default: none.
+	authority string
+	// request is completed with the demo's scope.
+	request policy.TokenRequestOptions
+	// tenant is that of the token. Default: home's.
+	tenant string
+	// check looks for what this row is about in the verified claims.
+	check func(demoClaims) error
+}
+
+var isolated = azidentity.TokenOptions{Isolated: true}
+
+func demoRows() []demoRow {
+	return []demoRow{
+		{credential: "ClientSecretCredential", how: "secret", open: openSecret},
+		{credential: "ClientSecretCredential", how: "other tenant", open: openSecret,
+			request: policy.TokenRequestOptions{TenantID: awayTenantID}, tenant: awayTenantID},
+		{credential: "ClientSecretCredential", how: "CAE", open: openSecret,
+			request: policy.TokenRequestOptions{EnableCAE: true}, check: isCAE},
+		{credential: "ClientSecretCredential", how: "AD FS", open: openSecret, authority: "/adfs"},
+		{credential: "ClientCertificateCredential", how: "PS256", open: openCertificate(false)},
+		{credential: "ClientCertificateCredential", how: "PS256, chain", open: openCertificate(true)},
+		{credential: "ClientAssertionCredential", how: "OIDC token", open: openAssertion},
+		{credential: "EnvironmentCredential", how: "secret", open: openEnvironment,
+			env: func(*demoLab) map[string]string {
+				return map[string]string{"AZURE_CLIENT_SECRET": entratest.DefaultClientSecret}
+			}},
+		{credential: "EnvironmentCredential", how: "PEM file", open: openEnvironment,
+			env: func(l *demoLab) map[string]string {
+				return map[string]string{"AZURE_CLIENT_CERTIFICATE_PATH": l.certificateFile}
+			}},
+		{credential: "ChainedTokenCredential", how: "second of two", open: openChain},
+		{credential: "NewBearerTokenProvider", how: "secret", open: openProvider},
+	}
+}
+
+func openSecret(_ *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, error) {
+	return azidentity.NewClientSecretCredential(homeTenantID, entratest.DefaultClientID, entratest.DefaultClientSecret,
+		&azidentity.ClientSecretCredentialOptions{
+			ClientOptions: o, DisableInstanceDiscovery: true, AdditionallyAllowedTenants: []string{awayTenantID}, Tokens: isolated,
+		})
+}
+
+func openCertificate(chain bool) func(*demoLab, azcore.ClientOptions) (azcore.TokenCredential, error) {
+	return func(l *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, error) {
+		certs, key := l.server.DefaultCertificate()
+		return azidentity.NewClientCertificateCredential(homeTenantID, entratest.DefaultClientID, certs, key,
+			&azidentity.ClientCertificateCredentialOptions{
+				ClientOptions: o, DisableInstanceDiscovery: true, SendCertificateChain: chain, Tokens: isolated,
+			})
+	}
+}
+
+func openAssertion(l *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, error) {
+	return azidentity.NewClientAssertionCredential(homeTenantID, entratest.DefaultClientID,
+		func(context.Context) (string, error) {
+			return l.server.FederatedAssertion(entratest.DefaultFederatedSubject)
+		},
+		&azidentity.ClientAssertionCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true, Tokens: isolated})
+}
+
+func openEnvironment(_ *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, error) {
+	return azidentity.NewEnvironmentCredential(
+		&azidentity.EnvironmentCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true, Tokens: isolated})
+}
+
+func openChain(l *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, error) {
+	second, err := openSecret(l, o)
+	if err != nil {
+		return nil, err
+	}
+	first := answer{err: azidentity.NewCredentialUnavailableError("not configured, for the demo")}
+	return azidentity.NewChainedTokenCredential([]azcore.TokenCredential{first, second}, nil)
+}
+
+func openProvider(l *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, error) {
+	cred, err := openSecret(l, o)
+	if err != nil {
+		return nil, err
+	}
+	return provider(azidentity.NewBearerTokenProvider(cred, demoScope)), nil
+}
+
+// provider lets a row have a bearer token provider in a credential's place.
+type provider func(context.Context) (string, error)
+
+func (p provider) GetToken(ctx context.Context, _ policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	token, err := p(ctx)
+	return azcore.AccessToken{Token: token}, err
+}
+
+func isCAE(c demoClaims) error {
+	if !slices.Contains(c.ClientCapabilities, "CP1") {
+		return errors.New("the token does not say that its client handles continuous access evaluation (xms_cc CP1)")
+	}
+	return nil
+}
+
+// The demo's directories: an application, demo, in two tenants.
+const (
+	homeTenantID = entratest.DefaultTenantID
+	awayTenantID = "10000000-aaaa-4aaa-8aaa-000000000002"
+	demoResource = "https://management.azure.com"
+	demoScope    = demoResource + "/.default"
+	demoAppName  = "demo"
+)
+
+func demoConfig() *entratest.Config {
+	home := entratest.DefaultTenant()
+	home.Name, home.Domains = "home", []string{"home.example.com"}
+	home.Applications[0].Name = demoAppName
+	away := entratest.DefaultTenant()
+	away.ID, away.Name, away.Domains = awayTenantID, "away", []string{"away.example.com"}
+	away.Applications[0].Name = demoAppName
+	return &entratest.Config{Tenants: []entratest.Tenant{home, away}}
+}
+
+// clientOptions lead to the emulator, and to it alone.
+func (l *demoLab) clientOptions(r demoRow) azcore.ClientOptions {
+	return azcore.ClientOptions{
+		Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: l.server.URL + r.authority},
+		Transport: l.server.Client(),
+	}
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/azid-go/azidentity"
+)
+
+// The exit statuses.
+const (
+	exitDone = iota
+	exitFailed
+	exitUsage
+	exitUnavailable
+	exitPerson
+)
+
+const exitStatusHelp = `Exit status:
+  0  done
+  1  failed
+  2  wrong usage
+  3  no credential is available: something is not configured or not installed
+  4  a person is needed to sign in`
+
+// A usageError says that the command line is wrong.
+type usageError struct{ message string }
+
+func (e *usageError) Error() string { return e.message }
+
+func usagef(format string, args ...any) error {
+	return &usageError{fmt.Sprintf(format, args...)}
+}
+
+// A hint is an error with the next thing to do.
+type hint struct {
+	error
+	next string
+}
+
+func (h *hint) Unwrap() error { return h.error }
+
+// report writes err as a person wants to read it and returns the exit status.
+func report(w io.Writer, cmd *cobra.Command, err error) int {
+	status := exitStatus(err)
+	if err == nil || errors.Is(err, errReported) {
+		return status
+	}
+	fmt.Fprintln(w, printable(err.Error()))
+	var h *hint
+	switch {
+	case errors.As(err, &h):
+		fmt.Fprintln(w, "  Next: "+h.next)
+	case status == exitUsage:
+		fmt.Fprintf(w, "  Next: %s --help\n", cmd.CommandPath())
+	}
+	return status
+}
+
+func exitStatus(err error) int {
+	var usage *usageError
+	var required *azidentity.AuthenticationRequiredError
+	var failed *azidentity.AuthenticationFailedError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &required), errors.As(err, &failed) && failed.Code == "interaction_required":
+		return exitPerson
+	case unavailable(err):
+		return exitUnavailable
+	}
+	return exitFailed
+}
+
+// unavailable reports whether err says that a credential could not try. A chain
+// knows, and nothing else that is exported: it goes on to the second source on
+// such errors only.
+func unavailable(err error) bool {
+	chain, chainErr := azidentity.NewChainedTokenCredential([]azcore.TokenCredential{answer{err: err}, answer{token: "reached"}}, nil)
+	if chainErr != nil {
+		return false
+	}
+	_, err = chain.GetToken(context.Background(), policy.TokenRequestOptions{})
+	return err == nil
+}
+
+// answer is a credential that always says the same.
+type answer struct {
+	token string
+	err   error
+}
+
+func (a answer) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	return azcore.AccessToken{Token: a.token}, a.err
+}
+
+// advise adds what to do next to errors whose text cannot know that they reached
+// a person at a command line.
+func advise(err error) error {
+	var unknownCA x509.UnknownAuthorityError
+	switch {
+	case errors.As(err, &unknownCA):
+		return &hint{err, "for the emulator, set SSL_CERT_FILE to the file that azid emulator names; behind a proxy that inspects TLS, to its CA"}
+	case exitStatus(err) == exitUnavailable:
+		return &hint{err, "set the variables, or try without Azure: azid emulator"}
+	}
+	return err
+}
+
+// flagError turns pflag's errors into ours, with the nearest flag.
+func flagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) || unknown.GetSpecifiedShortnames() != "" {
+		return usagef("%s: %v", cmd.CommandPath(), err)
+	}
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	message := fmt.Sprintf("%s has no flag --%s", cmd.CommandPath(), unknown.GetSpecifiedName())
+	if why := refusedFlags[unknown.GetSpecifiedName()]; why != "" {
+		return usagef("%s: %s", message, why)
+	}
+	if name := nearest(unknown.GetSpecifiedName(), names); name != "" {
+		return usagef("%s: did you mean --%s?", message, name)
+	}
+	return &usageError{message}
+}
+
+// refusedFlags are those that people look for and that are missing on purpose.
+var refusedFlags = map[string]string{
+	"client-secret": processArguments + "AZURE_CLIENT_SECRET",
+	"secret":        processArguments + "AZURE_CLIENT_SECRET",
+	"password":      processArguments + "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+}
+
+const processArguments = "every user of this machine can read a process's arguments; set the variable "
+
+// printable replaces what could steer a terminal; servers and other programs
+// have a say in messages.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\n' && r != '\t' || 0x7f <= r && r < 0xa0 {
+			return '\uFFFD'
+		}
+		return r
+	}, s)
+}
