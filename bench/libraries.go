@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	microsoft "github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	ours "github.com/azid-go/azidentity"
+)
+
+// A library makes credentials. Every measurement is written once, against this
+// and azcore.TokenCredential, and taken of both.
+type library struct {
+	name string
+	new  func(*authority, config) (azcore.TokenCredential, error)
+}
+
+// A config is what measurements vary in a credential.
+type config struct {
+	clientID string
+	// isolated keeps tokens to the credential in the library that shares
+	// them, so that they are gone when the credential is.
+	isolated bool
+}
+
+const (
+	home   = 1 // kinds of guid
+	guests = 2
+	client = 3
+)
+
+var homeTenant = guid(home, 1)
+
+var libraries = struct{ ours, microsoft library }{
+	ours: library{"ours", func(a *authority, c config) (azcore.TokenCredential, error) {
+		return ours.NewClientSecretCredential(homeTenant, c.clientID, "secret", &ours.ClientSecretCredentialOptions{
+			ClientOptions:              azcore.ClientOptions{Transport: a},
+			AdditionallyAllowedTenants: []string{"*"},
+			Tokens:                     ours.TokenOptions{Isolated: c.isolated},
+		})
+	}},
+	microsoft: library{"microsoft", func(a *authority, c config) (azcore.TokenCredential, error) {
+		return microsoft.NewClientSecretCredential(homeTenant, c.clientID, "secret", &microsoft.ClientSecretCredentialOptions{
+			ClientOptions:              azcore.ClientOptions{Transport: a},
+			AdditionallyAllowedTenants: []string{"*"},
+		})
+	}},
+}
+
+// both is the libraries in the order in which they are measured.
+var both = []library{libraries.ours, libraries.microsoft}
+
+var armScope = []string{"https://management.azure.com/.default"}
+
+// request returns what asks for a token in tenant; empty is the home tenant.
+func request(tenant string) policy.TokenRequestOptions {
+	return policy.TokenRequestOptions{Scopes: armScope, TenantID: tenant}
+}
+
+// ask gets one token and drops it.
+func ask(cred azcore.TokenCredential, o policy.TokenRequestOptions) error {
+	_, err := cred.GetToken(context.Background(), o)
+	return err
+}
+
+// fill gets a token in each of the guest tenants from first up to end.
+func fill(cred azcore.TokenCredential, first, end int) error {
+	for i := first; i < end; i++ {
+		if err := ask(cred, request(guid(guests, i))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
