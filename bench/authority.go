@@ -130,4 +130,6 @@ func guid(kind, n int) string {
 }
 
 // scopeOf returns the scope of one of any number of resources.
-func scopeOf(n int) []string { return []string{"https://r" + strconv.Itoa(n) + ".example.com/.default"} }
+func scopeOf(n int) []string {
+	return []string{"https://r" + strconv.Itoa(n) + ".example.com/.default"}
+}
