@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 )
 
@@ -31,8 +32,7 @@ type Authority struct {
 // /adfs is returned, and is empty otherwise.
 func ParseAuthority(s string) (a Authority, tenant string, err error) {
 	given := s
-	s = strings.TrimRight(strings.TrimSpace(s), "/")
-	if !strings.Contains(s, "://") {
+	if s = strings.TrimSpace(s); !strings.Contains(s, "://") {
 		s = "https://" + s
 	}
 	u, err := url.Parse(s)
@@ -46,11 +46,13 @@ func ParseAuthority(s string) (a Authority, tenant string, err error) {
 		return fail("it must use TLS (https)")
 	case u.Hostname() == "":
 		return fail("it has no host")
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+	case u.User != nil || strings.ContainsAny(s, "?#"):
 		return fail("it must be no more than a host")
 	}
-	host := strings.ToLower(u.Host)
-	host = strings.TrimSuffix(host, ":443")
+	host := strings.TrimSuffix(strings.ToLower(u.Host), ":443")
+	if !validHost(host) {
+		return fail("its host is not a DNS name or an IP address")
+	}
 	a = Authority{host: host, cloud: cloudByHost[host]}
 	switch path := strings.ToLower(strings.Trim(u.Path, "/")); {
 	case path == "":
@@ -65,6 +67,12 @@ func ParseAuthority(s string) (a Authority, tenant string, err error) {
 	}
 	return a, tenant, nil
 }
+
+// hosts are DNS names and IP addresses, with or without a port. net/url takes
+// much else in their place.
+var hosts = regexp.MustCompile(`^([a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(:[0-9]{1,5})?$`)
+
+func validHost(s string) bool { return hosts.MatchString(s) }
 
 // redactUserInfo takes a password out of a URL that is to be quoted.
 func redactUserInfo(s string) string {
@@ -108,8 +116,11 @@ func (a Authority) Canonical() string {
 // without asking anyone: hosts of the table, and servers that have no
 // discovery (dSTS, external identities).
 func (a Authority) Known() bool {
-	return a.cloud != nil || a.path == dstsPath || strings.HasSuffix(a.host, ".ciamlogin.com")
+	return a.cloud != nil || a.path == dstsPath || a.external()
 }
+
+// external reports whether a is for external identities (CIAM).
+func (a Authority) external() bool { return strings.HasSuffix(a.host, ".ciamlogin.com") }
 
 // Legacy reports whether tenant's server at a wants assertions signed as
 // before 2023: RS256, SHA-1 thumbprint.
@@ -124,8 +135,11 @@ func (a Authority) CheckScopes(scopes []string) error {
 		return errors.New("at least one scope is needed, for example https://management.azure.com/.default")
 	}
 	for _, s := range scopes {
-		if strings.TrimSpace(s) == "" {
+		switch {
+		case strings.TrimSpace(s) == "":
 			return errors.New("one of the scopes is empty")
+		case s == defaultSuffix:
+			return errors.New("the scope /.default names no resource: write it in front, for example https://management.azure.com/.default")
 		}
 		if err := a.cloud.checkAudience(s); err != nil {
 			return err

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -47,6 +47,7 @@ type Client struct {
 	authority     Authority
 	skipDiscovery bool
 	region        string
+	retry         policy.RetryOptions // the caller's
 	pipeline      pipeline
 	machine       *machine // nil unless the region is to be detected
 	host          *hostState
@@ -61,6 +62,7 @@ func NewClient(cfg Config) (*Client, error) {
 		authority:     cfg.Authority,
 		skipDiscovery: cfg.SkipDiscovery,
 		region:        cfg.Region,
+		retry:         cfg.Options.Retry,
 		pipeline:      newPipeline(cfg),
 		host:          stateFor(cfg.Options.Transport),
 	}
@@ -94,30 +96,26 @@ func (c *Client) ClientCredentials(ctx context.Context, r ClientCredentials) (To
 	fill := func(f *Form) {
 		f.Set("client_id", r.ClientID)
 		f.Set("grant_type", "client_credentials")
-		f.Set("scope", join(r.Scopes))
+		f.Set("scope", strings.Join(r.Scopes, " "))
 		if claims != "" {
 			f.Set("claims", claims)
 		}
 	}
-	if host := c.regionalHost(ctx); host != "" && !c.authority.Legacy(r.Tenant) {
-		t, err := c.grantWithin(ctx, c.authority.endpoint(host, r.Tenant, "token"), r, fill)
+	// First of all, as it may find that the host cannot be trusted.
+	endpoint, err := c.tokenEndpoint(ctx, r.Tenant)
+	if err != nil {
+		return TokenResponse{}, err
+	}
+	if host := c.regionalHost(ctx, r.Tenant); host != "" {
+		regional := c.authority.endpoint(host, r.Tenant, "token")
+		t, err := c.grant(c.impatient(ctx), regional, false, r.Auth, fill)
 		if err == nil || !outage(ctx, err) {
 			return t, err
 		}
 		c.host.regionDown(host)
 		events.Log(ctx, events.RegionDown, slog.String("host", host), events.Err(err))
 	}
-	endpoint, err := c.tokenEndpoint(ctx, r.Tenant)
-	if err != nil {
-		return TokenResponse{}, err
-	}
 	return c.grant(ctx, endpoint, c.authority.Legacy(r.Tenant), r.Auth, fill)
-}
-
-// grantWithin is grant for an endpoint that has a substitute: it soon gives up.
-func (c *Client) grantWithin(ctx context.Context, endpoint string, r ClientCredentials, fill func(*Form)) (TokenResponse, error) {
-	ctx = policy.WithRetryOptions(ctx, policy.RetryOptions{MaxRetries: 1, TryTimeout: regionPatience, RetryDelay: 200 * time.Millisecond, MaxRetryDelay: time.Second})
-	return c.grant(ctx, endpoint, false, r.Auth, fill)
 }
 
 // outage reports whether err means that no token service answered, rather
@@ -184,23 +182,14 @@ func (e *Error) describe(header http.Header, method, url string, form *Form) {
 	if date, err := http.ParseTime(header.Get("Date")); err == nil {
 		e.Offset = time.Until(date).Round(time.Second)
 	}
-	if form != nil {
-		e.Body = form.scrub(slices.Clone(e.Body))
-		e.Description = string(form.scrub([]byte(e.Description)))
+	if form == nil {
+		return
 	}
-}
-
-// join is a request's scope parameter.
-func join(scopes []string) string {
-	if len(scopes) == 1 {
-		return scopes[0]
+	e.Header = form.scrubHeader(e.Header)
+	if e.Body != nil {
+		e.Body = []byte(form.scrub(string(e.Body)))
 	}
-	out := ""
-	for i, s := range scopes {
-		if i > 0 {
-			out += " "
-		}
-		out += s
+	for _, text := range []*string{&e.Code, &e.Description, &e.SubError, &e.Claims, &e.TraceID, &e.Correlation, &e.Timestamp, &e.Problem} {
+		*text = form.scrub(*text)
 	}
-	return out
 }

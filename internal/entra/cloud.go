@@ -13,7 +13,9 @@ type Cloud struct {
 	Host string
 	// aliases are all its hosts, Host included.
 	aliases []string
-	// domain ends the audiences of services that run in this cloud only.
+	// domains end the audiences of services that run in this cloud only.
+	// Microsoft Graph and Azure AD Graph are not among them: their names of one
+	// cloud are registered in others too.
 	domains []string
 }
 
@@ -24,7 +26,7 @@ var clouds = []*Cloud{
 	{
 		Name: "Azure public cloud", Host: "login.microsoftonline.com",
 		aliases: []string{"login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"},
-		domains: []string{"management.azure.com", "core.windows.net", "graph.microsoft.com", "graph.windows.net", "vault.azure.net", "managedhsm.azure.net", "database.windows.net"},
+		domains: []string{"management.azure.com", "core.windows.net", "vault.azure.net", "managedhsm.azure.net", "database.windows.net"},
 	},
 	{
 		Name: "Azure operated by 21Vianet", Host: "login.partner.microsoftonline.cn",
@@ -39,7 +41,7 @@ var clouds = []*Cloud{
 	{
 		Name: "Azure US Government", Host: "login.microsoftonline.us",
 		aliases: []string{"login.microsoftonline.us", "login.usgovcloudapi.net"},
-		domains: []string{"usgovcloudapi.net", "graph.microsoft.us", "dod-graph.microsoft.us", "managedhsm.usgovcloudapi.net"},
+		domains: []string{"usgovcloudapi.net"},
 	},
 	{Name: "Azure US (former host)", Host: "login-us.microsoftonline.com", aliases: []string{"login-us.microsoftonline.com"}},
 	{Name: "Bleu (France)", Host: "login.sovcloud-identity.fr", aliases: []string{"login.sovcloud-identity.fr"}},

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -29,8 +30,10 @@ type hostState struct {
 	down      map[string]time.Time
 }
 
-// A tokenTemplate is a token endpoint with {tenant} in the tenant's place.
+// A tokenTemplate is a token endpoint with tenantMark in the tenant's place.
 type tokenTemplate string
+
+const tenantMark = "{tenant}"
 
 var states struct {
 	mu    sync.Mutex
@@ -65,44 +68,70 @@ func (c *Client) tokenEndpoint(ctx context.Context, tenant string) (string, erro
 	if c.skipDiscovery || c.authority.Known() || strings.EqualFold(tenant, ADFSTenant) {
 		return c.authority.endpoint(c.authority.host, tenant, "token"), nil
 	}
-	c.host.mu.Lock()
-	t, ok := c.host.templates[c.authority.host]
-	c.host.mu.Unlock()
-	if !ok {
-		var err error
-		t, err = c.host.discoveries.Do(ctx, c.authority.host, func(ctx context.Context) (tokenTemplate, error) {
+	for {
+		if t, ok := c.host.template(c.authority.host, tenant); ok {
+			return t.fill(tenant), nil
+		}
+		var mine atomic.Bool
+		t, err := c.host.discoveries.Do(ctx, c.authority.host, func(ctx context.Context) (tokenTemplate, error) {
+			mine.Store(true)
 			return c.discover(ctx, tenant)
 		})
-		if err != nil {
-			return "", err
+		var refused *Error
+		if mine.Load() || err != nil && !errors.As(err, &refused) {
+			return t.fill(tenant), err
 		}
+		// A flight for another tenant has found the template, or was refused
+		// for its tenant: look again.
 	}
-	return strings.ReplaceAll(string(t), "{tenant}", tenant), nil
 }
 
 func (c *Client) discover(ctx context.Context, tenant string) (tokenTemplate, error) {
-	c.host.mu.Lock()
-	t, ok := c.host.templates[c.authority.host]
-	c.host.mu.Unlock()
-	if ok {
+	if t, ok := c.host.template(c.authority.host, tenant); ok {
 		return t, nil // a flight that landed just before this one
 	}
 	aliases, err := c.validateHost(ctx, tenant)
 	if err != nil {
 		return "", err
 	}
-	t, err = c.metadata(ctx, tenant, aliases)
+	t, err := c.metadata(ctx, tenant, aliases)
 	if err != nil {
 		return "", err
 	}
-	c.host.mu.Lock()
-	defer c.host.mu.Unlock()
-	if c.host.templates == nil || len(c.host.templates) >= maxStates {
-		c.host.templates = make(map[string]tokenTemplate)
-	}
-	c.host.templates[c.authority.host] = t
+	c.host.learn(c.authority.host, tenant, t)
 	return t, nil
 }
+
+func (t tokenTemplate) fill(tenant string) string {
+	return strings.ReplaceAll(string(t), tenantMark, tenant)
+}
+
+// template returns what is known of host, for all tenants or for this one.
+func (s *hostState) template(host, tenant string) (tokenTemplate, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, ok := s.templates[host]
+	if !ok {
+		t, ok = s.templates[host+"/"+tenant]
+	}
+	return t, ok
+}
+
+// learn remembers t. A template without a place for the tenant is tenant's own.
+func (s *hostState) learn(host, tenant string, t tokenTemplate) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.templates == nil || len(s.templates) >= maxStates {
+		s.templates = make(map[string]tokenTemplate)
+	}
+	if !strings.Contains(string(t), tenantMark) {
+		host += "/" + tenant
+	}
+	s.templates[host] = t
+}
+
+// validationBound caps the wait for a trusted host that may be out of reach.
+const validationBound = 10 * time.Second
 
 // validateHost asks a trusted host whether c's is an authority of Microsoft's,
 // and returns its aliases. Only a clear no is an error: a private network may
@@ -113,7 +142,10 @@ func (c *Client) validateHost(ctx context.Context, tenant string) ([]string, err
 		"authorization_endpoint": {c.authority.endpoint(c.authority.host, tenant, "authorize")},
 	}
 	u := "https://" + PublicCloudHost + "/common/discovery/instance?" + q.Encode()
-	resp, body, err := c.pipeline.exchange(ctx, http.MethodGet, u, nil, nil)
+	brief, cancel := context.WithTimeout(ctx, validationBound)
+	defer cancel()
+	brief = policy.WithRetryOptions(brief, policy.RetryOptions{MaxRetries: 1, TryTimeout: validationBound / 2})
+	resp, body, err := c.pipeline.exchange(brief, http.MethodGet, u, nil, nil)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -134,7 +166,7 @@ var errUnknownInstance = errors.New("unknown instance")
 // answer lists, or errUnknownInstance.
 func decodeInstances(status int, header http.Header, body []byte, host string) ([]string, error) {
 	if status != http.StatusOK {
-		if e := decodeError(status, header, body); e.Code == "invalid_instance" {
+		if decodeError(status, header, body).Code == "invalid_instance" {
 			return nil, errUnknownInstance
 		}
 		return nil, errors.New("no answer to instance discovery")
@@ -184,7 +216,7 @@ func decodeMetadata(body []byte, host, tenant string, aliases []string) (tokenTe
 		TokenEndpoint string `json:"token_endpoint"`
 	}
 	if err := json.Unmarshal(body, &m); err != nil {
-		return "", errors.New("it is not JSON")
+		return "", errors.New("it is not the JSON that it should be")
 	}
 	issuer, err := url.Parse(m.Issuer)
 	if err != nil || issuer.Scheme != "https" || issuer.Host == "" {
@@ -199,17 +231,17 @@ func decodeMetadata(body []byte, host, tenant string, aliases []string) (tokenTe
 		return "", fmt.Errorf("its issuer is at %.100q, which is another host", issuer.Host)
 	}
 	endpoint, err := url.Parse(strings.NewReplacer("{tenantid}", tenant, "{tenant}", tenant).Replace(m.TokenEndpoint))
-	if err != nil || endpoint.Scheme != "https" || endpoint.Host == "" || endpoint.User != nil {
+	if err != nil || endpoint.Scheme != "https" || endpoint.User != nil || !validHost(strings.ToLower(endpoint.Host)) {
 		return "", errors.New("it has no token_endpoint that is an https URL")
 	}
 	// The tenant's segment is as it was asked for, or the ID of that domain.
 	id, _, _ := strings.Cut(strings.TrimPrefix(issuer.Path, "/"), "/")
-	segments := strings.Split(endpoint.Path, "/")
+	segments := strings.Split(endpoint.EscapedPath(), "/")
 	for i, s := range segments {
 		if strings.EqualFold(s, tenant) || id != "" && strings.EqualFold(s, id) {
-			segments[i] = "{tenant}"
+			segments[i] = tenantMark
 			break
 		}
 	}
-	return tokenTemplate("https://" + endpoint.Host + strings.Join(segments, "/")), nil
+	return tokenTemplate("https://" + strings.ToLower(endpoint.Host) + strings.Join(segments, "/")), nil
 }

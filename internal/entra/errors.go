@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // An Error is an answer of an authority that is not a token: a refusal (RFC
@@ -44,13 +45,17 @@ const defaultThrottle = 5 * time.Second
 // server asks for when it is overloaded or refuses for frequency.
 func (e *Error) ThrottledFor() time.Duration {
 	switch {
-	case e.RetryAfter > 0 && (e.Status == http.StatusTooManyRequests || e.Status >= 500):
+	case e.RetryAfter > 0 && throttles(e.Status):
 		return e.RetryAfter
 	case e.Status == http.StatusTooManyRequests:
 		return defaultThrottle
 	}
 	return 0
 }
+
+// throttles reports whether Retry-After, with this status, asks to leave the
+// server alone.
+func throttles(status int) bool { return status == http.StatusTooManyRequests || status >= 500 }
 
 // Has reports whether e carries AADSTS number code.
 func (e *Error) Has(code int) bool { return slices.Contains(e.Codes, code) }
@@ -60,8 +65,10 @@ func (e *Error) Error() string {
 	switch {
 	case e.Problem != "":
 		return fmt.Sprintf("%s (HTTP status %d from %s)", e.Problem, e.Status, e.URL)
-	case e.Description != "":
+	case e.Code != "" && e.Description != "":
 		return fmt.Sprintf("%s: %s", e.Code, e.FirstLine())
+	case e.Description != "":
+		return e.FirstLine()
 	case e.Code != "":
 		return fmt.Sprintf("%s (HTTP status %d from %s)", e.Code, e.Status, e.URL)
 	}
@@ -77,11 +84,23 @@ func (e *Error) FirstLine() string {
 	if at := tail.FindStringIndex(d); at != nil {
 		d = d[:at[0]]
 	}
-	d = strings.Join(strings.Fields(d), " ")
-	if len(d) > 600 {
-		d = strings.ToValidUTF8(d[:600], "") + "…"
+	return oneLine(d, 600)
+}
+
+// oneLine makes a server's words fit to be shown: without line breaks and
+// control characters, and at most size bytes long but for the mark of a cut.
+func oneLine(s string, size int) string {
+	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "")), " ")
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return -1
+	}, s)
+	if len(s) > size {
+		s = strings.ToValidUTF8(s[:size], "") + "…"
 	}
-	return d
+	return s
 }
 
 var aadsts = regexp.MustCompile(`AADSTS(\d{3,9})`)
@@ -92,16 +111,19 @@ func decodeError(status int, header http.Header, body []byte) *Error {
 	var r struct {
 		Error       string          `json:"error"`
 		Description string          `json:"error_description"`
-		Codes       json.RawMessage `json:"error_codes"`
+		Codes       []json.Number   `json:"error_codes"` // some servers write strings
 		SubError    string          `json:"suberror"`
 		Claims      json.RawMessage `json:"claims"`
 		Trace       string          `json:"trace_id"`
 		Correlation string          `json:"correlation_id"`
 		Timestamp   string          `json:"timestamp"`
+		tokens
 	}
-	if err := json.Unmarshal(body, &r); err != nil || r.Error == "" && r.Description == "" {
-		e := malformed(status, header, body, err)
-		if status == http.StatusTooManyRequests || status >= 500 {
+	// A member of the wrong type is passed over, and the others are read.
+	_ = json.Unmarshal(trimBOM(body), &r)
+	if r.Error == "" && r.Description == "" {
+		e := malformed(status, header, body)
+		if throttles(status) {
 			e.Problem = "the authority is overloaded or failing"
 			if status == http.StatusTooManyRequests {
 				e.Problem = "the authority refuses for now: too many requests"
@@ -112,45 +134,27 @@ func decodeError(status int, header http.Header, body []byte) *Error {
 		return e
 	}
 	e := &Error{
-		Status: status, Header: header, Body: body,
-		Code: r.Error, Description: r.Description, SubError: r.SubError,
-		TraceID: r.Trace, Correlation: r.Correlation, Timestamp: r.Timestamp,
+		Status: status, Header: header, Body: body, Description: r.Description,
+		Code: oneLine(r.Error, 100), SubError: oneLine(r.SubError, 100),
+		TraceID: oneLine(r.Trace, 100), Correlation: oneLine(r.Correlation, 100), Timestamp: oneLine(r.Timestamp, 100),
 		RetryAfter: retryAfter(header),
+	}
+	if r.any() {
+		e.Body = nil
 	}
 	// The claims are a string that holds JSON; some servers send the object.
 	if json.Unmarshal(r.Claims, &e.Claims) != nil && len(r.Claims) > 0 && r.Claims[0] == '{' {
 		e.Claims = string(r.Claims)
 	}
-	var codes []int
-	if json.Unmarshal(r.Codes, &codes) != nil {
-		codes = nil
-	}
 	for _, m := range aadsts.FindAllStringSubmatch(r.Description, 4) {
-		if n, err := strconv.Atoi(m[1]); err == nil {
+		if n, err := strconv.Atoi(m[1]); err == nil && !slices.Contains(e.Codes, n) {
 			e.Codes = append(e.Codes, n)
 		}
 	}
-	for _, n := range codes {
-		if !slices.Contains(e.Codes, n) {
+	for _, c := range r.Codes[:min(len(r.Codes), 16)] {
+		if n, err := strconv.Atoi(c.String()); err == nil && n > 0 && !slices.Contains(e.Codes, n) {
 			e.Codes = append(e.Codes, n)
 		}
 	}
 	return e
-}
-
-// retryAfter reads the headers by which servers ask for patience.
-func retryAfter(h http.Header) time.Duration {
-	for name, unit := range map[string]time.Duration{"Retry-After-Ms": time.Millisecond, "X-Ms-Retry-After-Ms": time.Millisecond} {
-		if n, err := strconv.Atoi(h.Get(name)); err == nil && n > 0 {
-			return time.Duration(min(n, 1<<40)) * unit
-		}
-	}
-	v := h.Get("Retry-After")
-	if n, err := strconv.Atoi(v); err == nil {
-		return time.Duration(max(min(n, 1<<30), 0)) * time.Second
-	}
-	if t, err := http.ParseTime(v); err == nil {
-		return max(time.Until(t), 0)
-	}
-	return 0
 }

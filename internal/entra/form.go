@@ -1,7 +1,6 @@
 package entra
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net/url"
@@ -52,14 +51,3 @@ func (f *Form) Secret(name string) string {
 
 // Format implements [fmt.Formatter]: it prints nothing of the form.
 func (f *Form) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, secret.Placeholder) }
-
-// scrub returns b without f's secrets, plain or encoded.
-func (f *Form) scrub(b []byte) []byte {
-	for _, one := range f.secrets {
-		s := one.value.Expose()
-		for _, form := range []string{s, url.QueryEscape(s), url.PathEscape(s)} {
-			b = bytes.ReplaceAll(b, []byte(form), []byte(secret.Placeholder))
-		}
-	}
-	return b
-}

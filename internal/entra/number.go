@@ -1,16 +1,14 @@
 package entra
 
 import (
-	"bytes"
-	"encoding/json"
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
 )
 
 // seconds is a duration or an instant in whole seconds, which servers write as
-// a number, as a number with decimals, or as a string of either.
+// a number, as a number with decimals, or as a string of either. What is
+// neither is as good as missing: one odd member must not cost a token.
 type seconds struct {
 	n   int64
 	set bool
@@ -18,22 +16,9 @@ type seconds struct {
 
 // UnmarshalJSON implements [json.Unmarshaler].
 func (s *seconds) UnmarshalJSON(b []byte) error {
-	if bytes.Equal(b, []byte("null")) {
-		return nil
+	text := strings.TrimSpace(strings.Trim(string(b), `"`))
+	if f, err := strconv.ParseFloat(text, 64); err == nil && math.Abs(f) <= 1e12 {
+		s.n, s.set = int64(f), true
 	}
-	text := string(b)
-	if b[0] == '"' {
-		if err := json.Unmarshal(b, &text); err != nil {
-			return err
-		}
-		if text = strings.TrimSpace(text); text == "" {
-			return nil
-		}
-	}
-	f, err := strconv.ParseFloat(text, 64)
-	if err != nil || math.IsNaN(f) || math.Abs(f) > 1e12 {
-		return fmt.Errorf("%.20q is not a number of seconds", text)
-	}
-	s.n, s.set = int64(f), true
 	return nil
 }

@@ -46,12 +46,9 @@ func newPipeline(cfg Config) pipeline {
 	}
 }
 
-// notice takes note of what a server asks for between tries, so that it is
-// known even if the callers leave before the last one.
-type notice struct {
-	throttled *http.Response
-	at        time.Time
-}
+// notice takes note of until when a server asks to wait between tries, so that
+// it is known even if the callers leave before the last one.
+type notice struct{ until time.Time }
 
 // noticeThrottling is the policy that fills a request's notice.
 type noticeThrottling struct{}
@@ -60,8 +57,8 @@ func (noticeThrottling) Do(req *policy.Request) (*http.Response, error) {
 	var n *notice
 	req.OperationValue(&n)
 	resp, err := req.Next()
-	if n != nil && err == nil && (resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable) {
-		n.throttled, n.at = resp, time.Now()
+	if n != nil && err == nil && throttles(resp.StatusCode) {
+		n.until = time.Now().Add(retryAfter(resp.Header))
 	}
 	return resp, err
 }
@@ -95,10 +92,8 @@ func (p pipeline) exchange(ctx context.Context, method, url string, form *Form, 
 		body, err := runtime.Payload(resp)
 		return resp, body, err
 	}
-	if ctx.Err() != nil && n.throttled != nil {
-		if wait := retryAfter(n.throttled.Header) - time.Since(n.at); wait > 0 {
-			return nil, nil, &interrupted{err: err, wait: wait}
-		}
+	if wait := time.Until(n.until); ctx.Err() != nil && wait > 0 {
+		return nil, nil, &interrupted{err: err, wait: wait}
 	}
 	return nil, nil, err
 }

@@ -25,7 +25,7 @@ const (
 	metadataHost = "http://169.254.169.254"
 	// detectionBound caps the wait for it on machines that have none.
 	detectionBound = time.Second
-	// regionPatience bounds one try at a regional endpoint: there is another.
+	// regionPatience bounds the try at a regional endpoint.
 	regionPatience = 5 * time.Second
 	// regionPause is how long a regional endpoint that failed is left alone.
 	regionPause = 5 * time.Minute
@@ -64,13 +64,17 @@ func newMachine(cfg Config) *machine {
 }
 
 // regionalHost returns the host of the regional endpoint to use, or "" for the
-// global one (token-endpoint facts, section 4).
-func (c *Client) regionalHost(ctx context.Context) string {
+// global one (token-endpoint facts, section 4). ADFS, dSTS and external
+// identities have no regions.
+func (c *Client) regionalHost(ctx context.Context, tenant string) string {
+	if c.authority.Legacy(tenant) || c.authority.external() {
+		return ""
+	}
 	region := c.region
 	if region == AutoDetect {
 		region = c.detectRegion(ctx)
 	}
-	if region == "" || c.authority.path != "" {
+	if region == "" {
 		return ""
 	}
 	host := region + "." + c.authority.host
@@ -84,6 +88,21 @@ func (c *Client) regionalHost(ctx context.Context) string {
 		return ""
 	}
 	return host
+}
+
+// impatient returns ctx for a request to a regional endpoint. There is another
+// to turn to, so there is one try, for at most half of the time that the
+// caller has; a server that asks to wait is heeded nevertheless.
+func (c *Client) impatient(ctx context.Context) context.Context {
+	o := c.retry
+	o.TryTimeout = regionPatience
+	if deadline, ok := ctx.Deadline(); ok {
+		o.TryTimeout = max(min(o.TryTimeout, time.Until(deadline)/2), time.Millisecond)
+	}
+	o.ShouldRetry = func(resp *http.Response, _ error) bool {
+		return resp != nil && resp.StatusCode == http.StatusTooManyRequests
+	}
+	return policy.WithRetryOptions(ctx, o)
 }
 
 func (s *hostState) regionDown(host string) {

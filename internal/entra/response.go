@@ -5,8 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
+	"io"
+	"log/slog"
 	"math"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -19,7 +23,8 @@ type TokenResponse struct {
 	// ExtExpiresOn is until when resources may accept the token while Entra
 	// is in trouble; ExpiresOn if the server did not say.
 	ExtExpiresOn time.Time
-	// RefreshOn is when the server asks for renewal; zero if it did not say.
+	// RefreshOn is when the server asks for renewal, before ExpiresOn; zero if
+	// it did not say.
 	RefreshOn time.Time
 	// Scope is what was granted, or empty if that is what was asked for.
 	Scope string
@@ -29,6 +34,9 @@ type TokenResponse struct {
 func (t TokenResponse) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "token until %s", t.ExpiresOn.Format(time.RFC3339))
 }
+
+// LogValue implements [slog.LogValuer] likewise.
+func (t TokenResponse) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(t)) }
 
 // maxLifetime caps what an answer can claim, so that instants stay in range.
 const maxLifetime = 10 * 365 * 24 * time.Hour
@@ -49,8 +57,9 @@ func decodeToken(status int, header http.Header, body []byte, sent time.Time) (T
 		Scope        string  `json:"scope"`
 		Error        string  `json:"error"`
 	}
-	if err := json.Unmarshal(body, &r); err != nil {
-		return TokenResponse{}, malformed(status, header, body, err)
+	// A member of the wrong type is passed over, and is missed below if it matters.
+	if err := json.Unmarshal(trimBOM(body), &r); err != nil && r.AccessToken == "" && r.Error == "" {
+		return TokenResponse{}, malformed(status, header, body)
 	}
 	fail := func(why string) (TokenResponse, error) {
 		return TokenResponse{}, &Error{Status: status, Header: header, Problem: why}
@@ -63,7 +72,7 @@ func decodeToken(status int, header http.Header, body []byte, sent time.Time) (T
 	case r.TokenType != "" && !strings.EqualFold(r.TokenType, "Bearer"):
 		return fail("the answer has a token of another type than Bearer, which was asked for")
 	}
-	sent = sent.Round(0)
+	sent = sent.Round(0) // expiry is a matter of the wall clock, which sleep and suspension move
 	t := TokenResponse{AccessToken: r.AccessToken, Scope: r.Scope}
 	switch {
 	case r.ExpiresIn.set:
@@ -75,11 +84,11 @@ func decodeToken(status int, header http.Header, body []byte, sent time.Time) (T
 	}
 	t.ExpiresOn = t.ExpiresOn.UTC()
 	t.ExtExpiresOn = t.ExpiresOn
-	if r.ExtExpiresIn.set {
-		t.ExtExpiresOn = sent.Add(lifetime(r.ExtExpiresIn)).UTC()
+	if ext := sent.Add(lifetime(r.ExtExpiresIn)).UTC(); r.ExtExpiresIn.set && ext.After(t.ExpiresOn) {
+		t.ExtExpiresOn = ext
 	}
-	if r.RefreshIn.set && r.RefreshIn.n > 0 {
-		t.RefreshOn = sent.Add(lifetime(r.RefreshIn)).UTC()
+	if on := sent.Add(lifetime(r.RefreshIn)).UTC(); r.RefreshIn.n > 0 && on.Before(t.ExpiresOn) {
+		t.RefreshOn = on
 	}
 	return t, nil
 }
@@ -91,43 +100,41 @@ func lifetime(s seconds) time.Duration {
 	return time.Duration(max(s.n, math.MinInt32)) * time.Second
 }
 
+// tokens are the members of an answer that nothing may quote.
+type tokens struct {
+	Access  string `json:"access_token"`
+	Refresh string `json:"refresh_token"`
+	ID      string `json:"id_token"`
+}
+
+func (t tokens) any() bool { return t != tokens{} }
+
+// trimBOM cuts off the byte order mark that some proxies put before JSON.
+func trimBOM(body []byte) []byte { return bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) }
+
 // malformed describes a body that is not the JSON it should be, without
 // quoting it: it may be anything, a half-sent token included.
-func malformed(status int, header http.Header, body []byte, err error) *Error {
+func malformed(status int, header http.Header, body []byte) *Error {
 	e := &Error{Status: status, Header: header, RetryAfter: retryAfter(header)}
-	trimmed := bytes.TrimSpace(body)
-	var syntax *json.SyntaxError
+	text := bytes.TrimSpace(trimBOM(body))
 	switch {
-	case len(trimmed) == 0:
+	case len(text) == 0:
 		e.Problem = "the answer is empty"
-	case trimmed[0] == '<':
+	case text[0] == '<':
 		e.Problem = "the answer is a web page, not JSON"
-		if title := htmlTitle(trimmed); title != "" {
-			e.Problem += fmt.Sprintf(" (its title is %q)", title)
+		if m := htmlTitle.FindSubmatch(text[:min(len(text), 4096)]); m != nil {
+			e.Problem += fmt.Sprintf(" (its title is %q)", oneLine(html.UnescapeString(string(m[1])), 80))
 		}
 		e.Problem += ": a proxy or a firewall may stand between this machine and the authority"
-	case errors.As(err, &syntax) && syntax.Offset >= int64(len(body)):
+	case errors.Is(json.NewDecoder(bytes.NewReader(text)).Decode(new(json.RawMessage)), io.ErrUnexpectedEOF):
 		e.Problem = "the answer ends in the middle of its JSON"
 	default:
 		e.Problem = "the answer is not the JSON of a token endpoint"
 	}
-	if trimmed != nil && status >= 300 {
+	if status >= 300 && !bytes.Contains(text, []byte("_token")) {
 		e.Body = body
 	}
 	return e
 }
 
-func htmlTitle(page []byte) string {
-	lower := bytes.ToLower(page[:min(len(page), 4096)])
-	i := bytes.Index(lower, []byte("<title>"))
-	if i < 0 || len(lower) != min(len(page), 4096) {
-		return ""
-	}
-	rest := page[i+len("<title>") : min(len(page), 4096)]
-	j := bytes.IndexByte(rest, '<')
-	if j < 0 {
-		return ""
-	}
-	title := strings.Join(strings.Fields(strings.ToValidUTF8(string(rest[:j]), "")), " ")
-	return title[:min(len(title), 80)]
-}
+var htmlTitle = regexp.MustCompile(`(?i)<title[^>]*>([^<]*[^<\s][^<]*)`)

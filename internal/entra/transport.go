@@ -1,6 +1,7 @@
 package entra
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -52,7 +53,9 @@ var ErrOversized = errors.New("the answer is longer than any answer of a token e
 var ErrRedirected = errors.New("the transport followed a redirect to another host: give it a CheckRedirect that returns http.ErrUseLastResponse")
 
 // guarded is the transport of every pipeline: it bounds bodies and notices
-// redirects, whoever made the transport inside.
+// redirects, whoever made the transport inside. It reads the body whole, so
+// that an answer that breaks off is asked for again: azcore would not do that
+// for a POST.
 type guarded struct{ inner policy.Transporter }
 
 func (g guarded) Do(req *http.Request) (*http.Response, error) {
@@ -61,29 +64,31 @@ func (g guarded) Do(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if resp == nil || resp.Body == nil {
-		return nil, errors.New("the transport returned neither a response nor an error")
+	if resp == nil {
+		return nil, &final{errors.New("the transport returned neither a response nor an error")}
 	}
+	if resp.Body == nil {
+		resp.Body = http.NoBody
+	}
+	defer resp.Body.Close()
 	if resp.Request != nil && resp.Request.URL != nil && resp.Request.URL.Host != asked {
-		_ = resp.Body.Close()
-		return nil, fmt.Errorf("%w: %s, not %s", ErrRedirected, resp.Request.URL.Host, asked)
+		return nil, &final{fmt.Errorf("%w: %s, not %s", ErrRedirected, resp.Request.URL.Host, asked)}
 	}
-	resp.Body = &boundedBody{ReadCloser: resp.Body, left: maxBody}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("the answer broke off: %w", err)
+	case len(body) > maxBody:
+		return nil, &final{ErrOversized}
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
 }
 
-type boundedBody struct {
-	io.ReadCloser
-	left int
-}
+// A final error would be the same at a second try.
+type final struct{ error }
 
-func (b *boundedBody) Read(p []byte) (int, error) {
-	if b.left < 0 {
-		return 0, ErrOversized
-	}
-	n, err := b.ReadCloser.Read(p[:min(len(p), b.left+1)])
-	if b.left -= n; b.left < 0 {
-		return n, ErrOversized
-	}
-	return n, err
-}
+// NonRetriable marks the error for azcore's retry policy.
+func (*final) NonRetriable() {}
+
+func (e *final) Unwrap() error { return e.error }
