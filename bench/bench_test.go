@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"testing"
 
@@ -42,7 +41,7 @@ func BenchmarkWarm(b *testing.B) {
 	each(b, func(b *testing.B, _ library, _ *authority, cred azcore.TokenCredential) {
 		o := request("")
 		for b.Loop() {
-			if _, err := cred.GetToken(context.Background(), o); err != nil {
+			if _, err := cred.GetToken(running, o); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -54,7 +53,7 @@ func BenchmarkWarmParallel(b *testing.B) {
 		b.RunParallel(func(p *testing.PB) {
 			o := request("")
 			for p.Next() {
-				if _, err := cred.GetToken(context.Background(), o); err != nil {
+				if _, err := cred.GetToken(running, o); err != nil {
 					b.Error(err)
 					return
 				}
@@ -79,7 +78,7 @@ func BenchmarkWarmTenants(b *testing.B) {
 				for b.Loop() {
 					o.TenantID = tenants[i%n]
 					i++
-					if _, err := cred.GetToken(context.Background(), o); err != nil {
+					if _, err := cred.GetToken(running, o); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -93,7 +92,7 @@ func firstCalls(l library, a *authority, callers int) error {
 	for i := range errs {
 		wg.Go(func() {
 			<-start
-			_, errs[i] = cred.GetToken(context.Background(), request(""))
+			_, errs[i] = cred.GetToken(running, request(""))
 		})
 	}
 	close(start)

@@ -59,11 +59,15 @@ func request(tenant string) policy.TokenRequestOptions {
 	return policy.TokenRequestOptions{Scopes: armScope, TenantID: tenant}
 }
 
-// ask gets one token and drops it.
+// ask gets one token and drops it. Its context is one that can end, as those
+// of a server's requests are.
 func ask(cred azcore.TokenCredential, o policy.TokenRequestOptions) error {
-	_, err := cred.GetToken(context.Background(), o)
+	_, err := cred.GetToken(running, o)
 	return err
 }
+
+// running ends when the process does.
+var running, _ = context.WithCancel(context.Background())
 
 // fill gets a token in each of the guest tenants from first up to end.
 func fill(cred azcore.TokenCredential, first, end int) error {

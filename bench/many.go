@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -118,7 +117,7 @@ func whole(cred azcore.TokenCredential, tenants []string) side {
 	return side{n: len(tenants), run: func(int) error {
 		for _, t := range tenants {
 			o.TenantID = t
-			if _, err := cred.GetToken(context.Background(), o); err != nil {
+			if _, err := cred.GetToken(running, o); err != nil {
 				return err
 			}
 		}

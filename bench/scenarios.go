@@ -60,6 +60,9 @@ var scenarios = []scenario{
 	{"many tenants", warmTenants, []row{
 		{"warm, 10,000 tenants", "microsoft", atLeast(500, "times as fast as Microsoft's")},
 	}},
+	{"many scopes", warmScopes, []row{
+		{"warm, 1,000 scopes of one tenant", "ratio", atMost(2, "times one")},
+	}},
 	{"a new tenant", newTenant, []row{
 		{"new tenant: requests", "requests", atMost(1, "requests")},
 		{"new tenant: CPU time", "cpu", atMost(1./3, "of Microsoft's")},

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -9,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 )
 
 // again returns the side that gets one token in memory again and again.
@@ -20,7 +20,7 @@ func again(l library) (side, error) {
 	o := request("")
 	return side{run: func(n int) error {
 		for range n {
-			if _, err := cred.GetToken(context.Background(), o); err != nil {
+			if _, err := cred.GetToken(running, o); err != nil {
 				return err
 			}
 		}
@@ -39,7 +39,7 @@ func walk(cred azcore.TokenCredential, tenants []string) side {
 			}
 			o.TenantID = tenants[i]
 			i++
-			if _, err := cred.GetToken(context.Background(), o); err != nil {
+			if _, err := cred.GetToken(running, o); err != nil {
 				return err
 			}
 		}
@@ -116,6 +116,48 @@ func warmTenants(r *run) (readings, error) {
 	us, ms := typical(c[0], byCPU), typical(c[1], byCPU)
 	return readings{
 		"microsoft": {ratio(c[1], c[0], byCPU), fmt.Sprintf("%d tenants: ours %s, microsoft %s", len(tenants), nanos(us), nanos(ms))},
+	}, nil
+}
+
+// warmScopes is a token in memory among those for many scopes of one tenant,
+// against one that is alone.
+func warmScopes(r *run) (readings, error) {
+	const scopes = 1000
+	var sides []side
+	for _, l := range both {
+		for _, n := range []int{1, scopes} {
+			cred, err := l.new(newAuthority(64), config{clientID: guid(client, 3), isolated: true})
+			if err != nil {
+				return nil, err
+			}
+			var all []policy.TokenRequestOptions
+			for i := range n {
+				all = append(all, policy.TokenRequestOptions{Scopes: scopeOf(i)})
+				if err := ask(cred, all[i]); err != nil {
+					return nil, err
+				}
+			}
+			i := 0
+			sides = append(sides, side{run: func(n int) error {
+				for range n {
+					if i++; i >= len(all) {
+						i = 0
+					}
+					if _, err := cred.GetToken(running, all[i]); err != nil {
+						return err
+					}
+				}
+				return nil
+			}})
+		}
+	}
+	c, err := compare(r.rounds, r.batch, sides...)
+	if err != nil {
+		return nil, err
+	}
+	return readings{
+		"ratio": {ratio(c[1], c[0], byCPU), fmt.Sprintf("one scope %s, %d scopes %s; microsoft %s and %s", nanos(typical(c[0], byCPU)),
+			scopes, nanos(typical(c[1], byCPU)), nanos(typical(c[2], byCPU)), nanos(typical(c[3], byCPU)))},
 	}, nil
 }
 
