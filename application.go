@@ -175,16 +175,22 @@ func (a *application) token(ctx context.Context, o *policy.TokenRequestOptions) 
 func (a *application) Fetch(ctx context.Context, q tokencache.Query) (tokencache.Token, error) {
 	start := time.Now()
 	t, err := a.fetch(ctx, q)
+	if events.Enabled(ctx) {
+		a.log(ctx, q, t, err, start)
+	}
+	return tokencache.Token{Value: t.AccessToken, ExpiresOn: t.ExpiresOn, RefreshOn: t.RefreshOn, Granted: t.Scope}, err
+}
+
+func (a *application) log(ctx context.Context, q tokencache.Query, t entra.TokenResponse, err error, start time.Time) {
 	attrs := []slog.Attr{
 		slog.String("credential", a.name), slog.String("tenant", q.Tenant), slog.String("client", a.clientID),
 		slog.String("scope", strings.Join(q.Scopes, " ")), events.Since(start),
 	}
 	if err != nil {
 		events.Log(ctx, events.TokenFailed, append(attrs, events.Err(err))...)
-		return tokencache.Token{}, err
+	} else {
+		events.Log(ctx, events.TokenAcquired, append(attrs, slog.Time("expires", t.ExpiresOn))...)
 	}
-	events.Log(ctx, events.TokenAcquired, append(attrs, slog.Time("expires", t.ExpiresOn))...)
-	return tokencache.Token{Value: t.AccessToken, ExpiresOn: t.ExpiresOn, RefreshOn: t.RefreshOn, Granted: t.Scope}, nil
 }
 
 func (a *application) fetch(ctx context.Context, q tokencache.Query) (entra.TokenResponse, error) {

@@ -39,6 +39,12 @@ var toStderr = sync.OnceValue(func() *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 })
 
+// Enabled reports whether events go anywhere. It saves callers the making of
+// attributes.
+func Enabled(ctx context.Context) bool {
+	return toStderr() != nil || slog.Default().Enabled(ctx, slog.LevelDebug)
+}
+
 // Log writes one event. message is one of the constants above.
 func Log(ctx context.Context, message string, attrs ...slog.Attr) {
 	slog.Default().LogAttrs(ctx, slog.LevelDebug, message, attrs...)

@@ -41,6 +41,9 @@ type call[V any] struct {
 // last caller has left, fn's context is cancelled and the key is free at that
 // moment, so that nobody inherits the cancellation.
 //
+// A first caller whose ctx can never end runs fn on its own goroutine, which
+// saves starting one.
+//
 // A panic in fn becomes an error that wraps [ErrPanicked].
 func (g *Group[K, V]) Do(ctx context.Context, key K, fn func(context.Context) (V, error)) (V, error) {
 	if err := ctx.Err(); err != nil {
@@ -49,11 +52,20 @@ func (g *Group[K, V]) Do(ctx context.Context, key K, fn func(context.Context) (V
 	}
 	g.mu.Lock()
 	c := g.calls[key]
-	if c == nil {
-		c = g.start(ctx, key, fn)
+	mine := c == nil
+	var callCtx context.Context
+	if mine {
+		c, callCtx = g.add(ctx, key)
 	}
 	c.waiters++
 	g.mu.Unlock()
+	switch {
+	case mine && ctx.Done() == nil:
+		g.run(callCtx, key, c, fn)
+		return c.value, c.err
+	case mine:
+		go g.run(callCtx, key, c, fn)
+	}
 	return g.wait(ctx, key, c)
 }
 
@@ -95,24 +107,24 @@ func (g *Group[K, V]) Go(ctx context.Context, key K, fn func(context.Context) (V
 	if g.calls[key] != nil {
 		return false
 	}
-	c := g.start(ctx, key, fn)
+	c, callCtx := g.add(ctx, key)
 	c.waiters++
 	stop := context.AfterFunc(ctx, func() { g.leave(key, c) })
 	inner := c.cancel
 	c.cancel = func() { stop(); inner() }
+	go g.run(callCtx, key, c, fn)
 	return true
 }
 
-// start makes the call for key. The caller holds g.mu.
-func (g *Group[K, V]) start(ctx context.Context, key K, fn func(context.Context) (V, error)) *call[V] {
+// add makes the call for key and its context. The caller holds g.mu.
+func (g *Group[K, V]) add(ctx context.Context, key K) (*call[V], context.Context) {
 	callCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	c := &call[V]{done: make(chan struct{}), cancel: cancel}
 	if g.calls == nil {
 		g.calls = make(map[K]*call[V])
 	}
 	g.calls[key] = c
-	go g.run(callCtx, key, c, fn)
-	return c
+	return c, callCtx
 }
 
 func (g *Group[K, V]) run(ctx context.Context, key K, c *call[V], fn func(context.Context) (V, error)) {

@@ -118,7 +118,11 @@ func TestPain36PanicBecomesAnError(t *testing.T) {
 		"error":  func(context.Context) (*int, error) { panic(cause) },
 		"goexit": func(context.Context) (*int, error) { runtime.Goexit(); return nil, nil },
 	} {
-		v, err := g.Do(t.Context(), 1, fn)
+		ctx := t.Context()
+		if name != "goexit" {
+			ctx = context.Background() // on the caller's own goroutine
+		}
+		v, err := g.Do(ctx, 1, fn)
 		if v != nil || !errors.Is(err, flight.ErrPanicked) {
 			t.Errorf("%s: got %v, %v, want ErrPanicked", name, v, err)
 		}

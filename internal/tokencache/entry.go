@@ -64,7 +64,8 @@ func newEntry(k Key, hash, order uint64, t Token, now time.Time) *entry {
 		value:     t.Value,
 		expiresOn: t.ExpiresOn.UnixNano(),
 	}
-	e.key.Tenant = strings.Clone(k.Tenant)
+	// The caller's strings may be parts of something large.
+	e.key.Tenant, e.key.Scopes = strings.Clone(k.Tenant), strings.Clone(k.Scopes)
 	e.usedAt.Store(useTime(now.UnixNano()))
 	if t.Granted != "" {
 		if g := canonicalScopes([]string{k.Scopes, t.Granted}); g != k.Scopes {
@@ -102,7 +103,7 @@ func (e *entry) matches(q *Query) bool {
 
 // size is about the memory that e occupies, slots and headers included.
 func (e *entry) size() int64 {
-	return int64(len(e.value)+len(e.key.Tenant)+len(e.key.Subject)+len(e.granted)) + entryOverhead
+	return int64(len(e.value)+len(e.key.Tenant)+len(e.key.Subject)+len(e.key.Scopes)+len(e.granted)) + entryOverhead
 }
 
 const entryOverhead = 300

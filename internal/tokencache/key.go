@@ -109,20 +109,27 @@ func (q *Query) hash() uint64 {
 	return mix(h^hashScopes(q.Scopes), hashKey)
 }
 
-// hashScopes combines the hashes of the scopes by operations that neither
-// order nor repetition changes.
-func hashScopes(scopes []string) uint64 {
-	var any, least, most uint64 = 0, ^uint64(0), 0
+// hashScopes sums the hashes of the scopes, each counted once: neither order
+// nor repetition changes that.
+func hashScopes(scopes []string) (sum uint64) {
+	if len(scopes) == 1 && scopes[0] != "" && strings.IndexByte(scopes[0], ' ') < 0 {
+		return foldHash(hashKey, scopes[0])
+	}
+	var buf [16]uint64
+	counted := buf[:0]
 	for _, s := range scopes {
 		for len(s) > 0 {
 			var one string
-			if one, s = nextScope(s); one != "" {
-				h := foldHash(hashKey, one)
-				any, least, most = any|h, min(least, h), max(most, h)
+			if one, s = nextScope(s); one == "" {
+				continue
+			}
+			if h := foldHash(hashKey, one); !slices.Contains(counted, h) {
+				counted = append(counted, h)
+				sum += h
 			}
 		}
 	}
-	return mix(any^least, most^hashKey)
+	return sum
 }
 
 // nextScope cuts the first scope off a space-separated list.

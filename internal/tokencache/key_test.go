@@ -106,6 +106,32 @@ func TestPain3NoTwoIdentitiesShareAKey(t *testing.T) {
 	}
 }
 
+// A hash that leaves out a part of the key makes look-ups slow, not wrong, so
+// nothing but a test notices.
+func TestHashesSpread(t *testing.T) {
+	t.Parallel()
+	seen := make(map[uint64]string)
+	add := func(q tokencache.Query, name string) {
+		if other, ok := seen[q.Hash()]; ok {
+			t.Errorf("%s and %s have the same hash", name, other)
+		}
+		seen[q.Hash()] = name
+	}
+	for i := range 5_000 {
+		q := query("tenant", fmt.Sprintf("https://r%d.example/.default", i))
+		add(q, q.Scopes[0])
+		two := query("tenant", fmt.Sprintf("s%d", i), "User.Read")
+		add(two, two.Scopes[0]+" User.Read")
+		short := query("tenant", fmt.Sprintf("s%d", i))
+		add(short, short.Scopes[0])
+		other := query(fmt.Sprintf("tenant-%d", i))
+		add(other, other.Tenant)
+		user := query("tenant")
+		user.Subject = fmt.Sprintf("user-%d", i)
+		add(user, user.Subject)
+	}
+}
+
 // Pain 3, the other way round: spelling does not make two keys of one identity.
 func TestPain3OneIdentityHasOneKey(t *testing.T) {
 	t.Parallel()

@@ -22,7 +22,6 @@ import (
 	"errors"
 	"sync/atomic"
 	"time"
-	"unique"
 
 	"github.com/azid-go/azidentity/internal/events"
 	"github.com/azid-go/azidentity/internal/flight"
@@ -201,7 +200,6 @@ func (c *Cache) fetch(ctx context.Context, q Query, hash uint64, req request, sr
 		return Token{}, err
 	}
 	c.blocked.clear(req.key)
-	req.key.Scopes = unique.Make(req.key.Scopes).Value()
 	expired, evicted := c.index.put(newEntry(req.key, hash, order, t, start), start.UnixNano())
 	c.stats.expired.Add(int64(expired))
 	c.stats.evicted.Add(int64(evicted))
