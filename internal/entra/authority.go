@@ -141,7 +141,7 @@ func (a Authority) CheckScopes(scopes []string) error {
 		case s == defaultSuffix:
 			return errors.New("the scope /.default names no resource: write it in front, for example https://management.azure.com/.default")
 		}
-		if err := a.cloud.checkAudience(s); err != nil {
+		if err := a.checkAudience(s); err != nil {
 			return err
 		}
 	}

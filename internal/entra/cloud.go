@@ -59,10 +59,10 @@ var cloudByHost = func() map[string]*Cloud {
 	return m
 }()
 
-// checkAudience finds an audience that exists only in another cloud than c's.
+// checkAudience finds an audience that exists only in another cloud than a's.
 // Entra would refuse it with a code that names neither cloud.
-func (c *Cloud) checkAudience(scope string) error {
-	host := hostOf(Resource(scope))
+func (a Authority) checkAudience(scope string) error {
+	c, host := a.cloud, hostOf(Resource(scope))
 	if c == nil || host == "" || len(c.domains) == 0 {
 		return nil
 	}
@@ -73,7 +73,7 @@ func (c *Cloud) checkAudience(scope string) error {
 		for _, d := range other.domains {
 			if host == d || strings.HasSuffix(host, "."+d) {
 				return fmt.Errorf("scope %q belongs to %s, but the authority %s is %s: use the scope of the same cloud, or set the authority to https://%s",
-					scope, other.Name, c.Host, c.Name, other.Host)
+					scope, other.Name, a.host, c.Name, other.Host)
 			}
 		}
 	}

@@ -109,14 +109,14 @@ var aadsts = regexp.MustCompile(`AADSTS(\d{3,9})`)
 // fails: what cannot be read becomes a Problem.
 func decodeError(status int, header http.Header, body []byte) *Error {
 	var r struct {
-		Error       string          `json:"error"`
-		Description string          `json:"error_description"`
-		Codes       []json.Number   `json:"error_codes"` // some servers write strings
-		SubError    string          `json:"suberror"`
-		Claims      json.RawMessage `json:"claims"`
-		Trace       string          `json:"trace_id"`
-		Correlation string          `json:"correlation_id"`
-		Timestamp   string          `json:"timestamp"`
+		Error       string            `json:"error"`
+		Description string            `json:"error_description"`
+		Codes       []json.RawMessage `json:"error_codes"` // numbers; some servers write strings
+		SubError    string            `json:"suberror"`
+		Claims      json.RawMessage   `json:"claims"`
+		Trace       string            `json:"trace_id"`
+		Correlation string            `json:"correlation_id"`
+		Timestamp   string            `json:"timestamp"`
 		tokens
 	}
 	// A member of the wrong type is passed over, and the others are read.
@@ -152,7 +152,7 @@ func decodeError(status int, header http.Header, body []byte) *Error {
 		}
 	}
 	for _, c := range r.Codes[:min(len(r.Codes), 16)] {
-		if n, err := strconv.Atoi(c.String()); err == nil && n > 0 && !slices.Contains(e.Codes, n) {
+		if n, err := strconv.Atoi(strings.Trim(string(c), `"`)); err == nil && n > 0 && !slices.Contains(e.Codes, n) {
 			e.Codes = append(e.Codes, n)
 		}
 	}

@@ -1,0 +1,44 @@
+package entra
+
+// What the tests of the decoders, and nobody else, needs.
+var (
+	DecodeToken     = decodeToken
+	DecodeError     = decodeError
+	DecodeInstances = decodeInstances
+	MergeClaims     = mergeClaims
+	RetryAfter      = retryAfter
+	ValidHost       = validHost
+	AllAdvice       = advice
+	SharedClient    = sharedClient
+
+	CheckOneResource   = checkOneResource
+	ErrUnknownInstance = errUnknownInstance
+)
+
+const (
+	MaxBody       = maxBody
+	TenantMark    = tenantMark
+	CAEClaims     = caeClaims
+	RegionPause   = regionPause
+	DefaultTry    = defaultTryTimeout
+	MaxStates     = maxStates
+	RegionTry     = regionPatience
+	Detection     = detectionBound
+	ValidateHosts = validationBound
+)
+
+func DecodeMetadata(body []byte, host, tenant string, aliases []string) (string, error) {
+	t, err := decodeMetadata(body, host, tenant, aliases)
+	return string(t), err
+}
+
+func (a Authority) Endpoint(tenant, leaf string) string { return a.endpoint(a.host, tenant, leaf) }
+
+// Clouds returns the hosts of the table, by the one to send requests to.
+func Clouds() map[string][]string {
+	m := make(map[string][]string)
+	for _, c := range clouds {
+		m[c.Host] = c.aliases
+	}
+	return m
+}
