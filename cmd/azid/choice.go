@@ -16,7 +16,9 @@ type choice struct {
 // addChoice adds such a flag. The first word is its default.
 func addChoice(cmd *cobra.Command, c *choice, name, usage string, allowed ...string) {
 	c.value, c.allowed = allowed[0], allowed
-	cmd.Flags().Var(c, name, usage+": "+strings.Join(allowed, ", "))
+	words := strings.Join(allowed, ", ")
+	cmd.Flags().Var(c, name, usage+"\n"+strings.Replace(words, ",", " (default),", 1))
+	cmd.Flags().Lookup(name).DefValue = "" // said already
 	err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(allowed, cobra.ShellCompDirectiveNoFileComp))
 	if err != nil {
 		panic(err) // the flag was just added

@@ -16,14 +16,14 @@ func newDemo() *cobra.Command {
 	var output choice
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Get a token with every credential, from an emulator in this process",
+		Short: "Get a token with every credential from a built-in emulator",
 		Long: `Get a token with every credential, from an emulator of Entra ID in this process,
-over TLS on a loopback port. Nothing leaves this machine and nothing stays on it.
+over TLS on a loopback port. Nothing leaves this machine or stays on it.
 
 The columns: SENT is how many requests the emulator received. FIRST is the time
 to the first token, over an open connection. CACHED is the median time of the
-calls after it, for which nothing may be sent. TOKEN FOR is what the token says
-whose it is: application and tenant. Each token's signature, issuer, audience
+calls after it, for which nothing may be sent. TOKEN FOR is whose the token
+says it is: application and tenant. Each token's signature, issuer, audience
 and expiry are checked by a library that shares no code with this one.
 
 ` + exitStatusHelp,

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -109,9 +110,12 @@ func (a answer) GetToken(context.Context, policy.TokenRequestOptions) (azcore.Ac
 // a person at a command line.
 func advise(err error) error {
 	var unknownCA x509.UnknownAuthorityError
+	var network *net.OpError
 	switch {
 	case errors.As(err, &unknownCA):
 		return &hint{err, "for the emulator, set SSL_CERT_FILE to the file that azid emulator names; behind a proxy that inspects TLS, to its CA"}
+	case errors.As(err, &network) && network.Op == "dial":
+		return &hint{err, "check AZURE_AUTHORITY_HOST, the network and the proxy; an emulator is started by azid emulator"}
 	case exitStatus(err) == exitUnavailable:
 		return &hint{err, "set the variables, or try without Azure: azid emulator"}
 	}

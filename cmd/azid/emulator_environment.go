@@ -1,0 +1,90 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/azid-go/azidentity/entratest"
+)
+
+// environment is what other programs need to use the emulator, in order.
+type environment []variable
+
+type variable struct{ name, value string }
+
+func (e *environment) add(name, value string) {
+	if value != "" {
+		*e = append(*e, variable{name, value})
+	}
+}
+
+func (e environment) get(name string) string {
+	for _, v := range e {
+		if v.name == name {
+			return v.value
+		}
+	}
+	return ""
+}
+
+// emulatorEnvironment describes the first application of the first tenant. What
+// the application does not have is left out.
+func emulatorEnvironment(s *entratest.Server, t entratest.Tenant, certificate, assertion, ca string) environment {
+	var e environment
+	e.add("AZURE_AUTHORITY_HOST", s.URL)
+	e.add("AZURE_TENANT_ID", t.ID)
+	if len(t.Applications) > 0 {
+		e.add("AZURE_CLIENT_ID", t.Applications[0].ClientID)
+		e.add("AZURE_CLIENT_SECRET", workingSecret(t.Applications[0], time.Now()))
+	}
+	e.add("AZURE_CLIENT_CERTIFICATE_PATH", certificate)
+	e.add("AZURE_FEDERATED_TOKEN_FILE", assertion)
+	// Microsoft's cloud does not know the emulator, and is not to be asked about it.
+	e.add("AZURE_IDENTITY_DISABLE_INSTANCE_DISCOVERY", "true")
+	e.add("SSL_CERT_FILE", ca)       // Go, OpenSSL
+	e.add("REQUESTS_CA_BUNDLE", ca)  // Python, az
+	e.add("NODE_EXTRA_CA_CERTS", ca) // Node
+	return e
+}
+
+func workingSecret(a entratest.Application, now time.Time) string {
+	for _, s := range a.Secrets {
+		if s.Expires.IsZero() || s.Expires.After(now) {
+			return s.Value
+		}
+	}
+	return ""
+}
+
+// shell is the environment as a POSIX shell reads it.
+func (e environment) shell() string {
+	var b strings.Builder
+	for _, v := range e {
+		fmt.Fprintln(&b, export(v.name, v.value))
+	}
+	return b.String()
+}
+
+func (e environment) print(w io.Writer, url, form string) error {
+	if form != "json" {
+		_, err := io.WriteString(w, e.shell())
+		return err
+	}
+	values := map[string]string{}
+	for _, v := range e {
+		values[v.name] = v.value
+	}
+	return writeJSON(w, map[string]any{"url": url, "environment": values})
+}
+
+// quoteIfNeeded quotes a path that a shell would not take as it is.
+func quoteIfNeeded(path string) string {
+	if strings.ContainsFunc(path, func(r rune) bool {
+		return r >= 0x80 || !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("/._-+", r))
+	}) {
+		return quote(path)
+	}
+	return path
+}

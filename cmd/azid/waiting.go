@@ -1,0 +1,37 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+)
+
+// showWaiting says on a terminal, from the first second on, what is waited for.
+// The returned function ends that and clears the line.
+func showWaiting(w io.Writer, what string, limit time.Duration) (stop func()) {
+	if !isTerminal(w) || os.Getenv("TERM") == "dumb" {
+		return func() {}
+	}
+	done := make(chan struct{})
+	var shown sync.WaitGroup
+	shown.Go(func() {
+		start, any := time.Now(), false
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				any = true
+				fmt.Fprintf(w, "\r\x1b[Kwaiting for %s (%.0f s of %s)", what, time.Since(start).Seconds(), limit)
+			case <-done:
+				if any {
+					fmt.Fprint(w, "\r\x1b[K")
+				}
+				return
+			}
+		}
+	})
+	return func() { close(done); shown.Wait() }
+}
