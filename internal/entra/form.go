@@ -25,6 +25,8 @@ type namedSecret struct {
 func (f *Form) Set(name, value string) {
 	if f.body.Len() > 0 {
 		f.body.WriteByte('&')
+	} else {
+		f.body.Grow(512)
 	}
 	f.body.WriteString(name)
 	f.body.WriteByte('=')

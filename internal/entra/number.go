@@ -16,9 +16,13 @@ type seconds struct {
 
 // UnmarshalJSON implements [json.Unmarshaler].
 func (s *seconds) UnmarshalJSON(b []byte) error {
-	text := strings.TrimSpace(strings.Trim(string(b), `"`))
+	s.parse(strings.Trim(string(b), `"`))
+	return nil
+}
+
+func (s *seconds) parse(text string) {
+	text = strings.TrimSpace(text)
 	if f, err := strconv.ParseFloat(text, 64); err == nil && math.Abs(f) <= 1e12 {
 		s.n, s.set = int64(f), true
 	}
-	return nil
 }

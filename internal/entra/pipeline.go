@@ -3,6 +3,7 @@ package entra
 import (
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"fmt"
 	"net/http"
 	"strings"
@@ -72,10 +73,9 @@ func (p pipeline) exchange(ctx context.Context, method, url string, form *Form, 
 		return nil, nil, err
 	}
 	h := req.Raw().Header
-	h["Accept"] = []string{"application/json"}
-	h["Client-Request-Id"] = []string{newUUID()}
-	h["X-Client-Sku"] = []string{"azid.Go"}
-	h["X-Client-Ver"] = []string{p.version}
+	values := [...]string{"application/json", newUUID(), "azid.Go", p.version}
+	h["Accept"], h["Client-Request-Id"] = values[0:1:1], values[1:2:2]
+	h["X-Client-Sku"], h["X-Client-Ver"] = values[2:3:3], values[3:4:4]
 	for name, values := range header {
 		h[name] = values
 	}
@@ -117,5 +117,13 @@ func newUUID() string {
 	_, _ = rand.Read(b[:]) // never fails
 	b[6] = b[6]&0x0f | 0x40
 	b[8] = b[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+	var text [36]byte
+	for i, part := range [][]byte{b[:4], b[4:6], b[6:8], b[8:10], b[10:]} {
+		at := [...]int{0, 9, 14, 19, 24}[i]
+		hex.Encode(text[at:], part)
+		if i > 0 {
+			text[at-1] = '-'
+		}
+	}
+	return string(text[:])
 }

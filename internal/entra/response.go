@@ -47,18 +47,9 @@ func decodeToken(status int, header http.Header, body []byte, sent time.Time) (T
 	if status != http.StatusOK && status != http.StatusCreated {
 		return TokenResponse{}, decodeError(status, header, body)
 	}
-	var r struct {
-		AccessToken  string  `json:"access_token"`
-		TokenType    string  `json:"token_type"`
-		ExpiresIn    seconds `json:"expires_in"`
-		ExpiresOn    seconds `json:"expires_on"`
-		ExtExpiresIn seconds `json:"ext_expires_in"`
-		RefreshIn    seconds `json:"refresh_in"`
-		Scope        string  `json:"scope"`
-		Error        string  `json:"error"`
-	}
+	var r tokenAnswer
 	// A member of the wrong type is passed over, and is missed below if it matters.
-	if err := json.Unmarshal(trimBOM(body), &r); err != nil && r.AccessToken == "" && r.Error == "" {
+	if err := r.decode(body); err != nil && r.AccessToken == "" && r.Error == "" {
 		return TokenResponse{}, malformed(status, header, body)
 	}
 	fail := func(why string) (TokenResponse, error) {

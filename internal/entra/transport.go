@@ -1,7 +1,6 @@
 package entra
 
 import (
-	"bytes"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 )
 
 // SharedTransport carries the requests of all credentials that bring no
@@ -70,18 +70,19 @@ func (g guarded) Do(req *http.Request) (*http.Response, error) {
 	if resp.Body == nil {
 		resp.Body = http.NoBody
 	}
-	defer resp.Body.Close()
+	inner := resp.Body
+	defer inner.Close()
 	if resp.Request != nil && resp.Request.URL != nil && resp.Request.URL.Host != asked {
 		return nil, &final{fmt.Errorf("%w: %s, not %s", ErrRedirected, resp.Request.URL.Host, asked)}
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	resp.Body = io.NopCloser(io.LimitReader(inner, maxBody+1))
+	body, err := runtime.Payload(resp) // which leaves it to be read again without a copy
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("the answer broke off: %w", err)
 	case len(body) > maxBody:
 		return nil, &final{ErrOversized}
 	}
-	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
 }
 
