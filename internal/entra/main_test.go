@@ -126,8 +126,11 @@ func (p *proof) Refused(_ context.Context, e *entra.Error, f *entra.Form) bool {
 	if f.Secret("client_secret") != p.secret {
 		panic("the form is not the one that was refused")
 	}
+	if p.mend == "" {
+		return false
+	}
 	p.secret = p.mend
-	return p.mend != ""
+	return true
 }
 
 // transporter is a transport made of a function.
