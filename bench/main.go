@@ -93,6 +93,9 @@ func measure(r *run, only string) ([]line, error) {
 		all = append(all, lines...)
 		fmt.Fprintf(os.Stderr, "bench: %s (%.1f s)\n", s.name, time.Since(began).Seconds())
 	}
+	if all == nil {
+		return nil, fmt.Errorf("no scenario's name contains %q", only)
+	}
 	return all, nil
 }
 

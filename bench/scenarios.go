@@ -51,8 +51,7 @@ var scenarios = []scenario{
 	}},
 	{"two goroutines", warmPair, []row{
 		{"warm, two goroutines, one token", "gain", atLeast(1.7, "times the throughput of one")},
-		{"of what the machine gives to two loops", "share", told("of 1")},
-		{"by CPU time, whoever else had the machine", "cpu", told("times the throughput of one")},
+		{"the same by CPU time", "cpu", told("times the throughput of one")},
 	}},
 	{"logging", warmLogged, []row{
 		{"warm, while slog takes everything", "ratio", atMost(1.1, "times as without")},
