@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -27,23 +26,52 @@ type emulator struct {
 	authority   string
 	ca          string // file
 	certificate string // file, with the key
+	assertion   string // file
 	client      *http.Client
 }
 
-// startEmulator starts one, and ends it with the test.
+// startEmulator starts azid emulator, and stops it with the test.
 func startEmulator(t *testing.T) *emulator {
 	t.Helper()
-	s, err := entratest.Listen("localhost:0", nil)
+	dir := t.TempDir()
+	cmd := exec.Command(os.Getenv(commandVar), "emulator", "--listen", "localhost:0", "--output", "json")
+	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
+	endWithThis(cmd)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.Close)
-	dir := t.TempDir()
-	e := &emulator{authority: s.URL, ca: filepath.Join(dir, "ca.pem"), certificate: filepath.Join(dir, "certificate.pem")}
-	for name, data := range map[string][]byte{e.ca: s.CAPEM(), e.certificate: s.DefaultCertificatePEM()} {
-		if err := os.WriteFile(name, data, 0o600); err != nil {
-			t.Fatal(err)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		tooLate := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
+		err := cmd.Wait()
+		if !tooLate.Stop() {
+			t.Errorf("azid emulator does not end when it is interrupted: %v", err)
 		}
+		if t.Failed() {
+			t.Logf("azid emulator: %v\n%s", err, stderr.String())
+		}
+		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+			t.Errorf("azid emulator left %v behind, %v", left, err)
+		}
+	})
+	var facts struct {
+		URL         string            `json:"url"`
+		Environment map[string]string `json:"environment"`
+	}
+	if err := json.NewDecoder(stdout).Decode(&facts); err != nil {
+		t.Fatalf("azid emulator printed no facts: %v", err)
+	}
+	e := &emulator{
+		authority:   facts.URL,
+		ca:          facts.Environment["SSL_CERT_FILE"],
+		certificate: facts.Environment["AZURE_CLIENT_CERTIFICATE_PATH"],
+		assertion:   facts.Environment["AZURE_FEDERATED_TOKEN_FILE"],
 	}
 	e.trust(t)
 	return e
@@ -84,10 +112,14 @@ func (e *emulator) do(t *testing.T, method, path string) []byte {
 	return body
 }
 
-// assertion returns a token of the issuer that the default application trusts.
-func (e *emulator) assertion(t *testing.T) string {
+// readAssertion returns the token of the issuer that the application trusts.
+func (e *emulator) readAssertion(t *testing.T) string {
 	t.Helper()
-	return string(e.do(t, http.MethodGet, "/_emulator/assertion"))
+	text, err := os.ReadFile(e.assertion)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // takeTokenRequests returns the requests to the token endpoint since the last time.
@@ -167,7 +199,7 @@ func (e *emulator) peerToken(t *testing.T, do peerRequest, env []string, name st
 	case "certificate", "chain":
 		do.Certificate = e.certificate
 	case "assertion":
-		do.Assertion = e.assertion(t)
+		do.Assertion = e.readAssertion(t)
 	}
 	in, err := json.Marshal(do)
 	if err != nil {

@@ -63,6 +63,11 @@ func runAlone(env []string) (int, error) {
 	return 1, fmt.Errorf(namespacesRefused, errors.Join(errs...))
 }
 
+// endWithThis lets cmd end when this process does.
+func endWithThis(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+}
+
 // isolated brings loopback up, and makes sure that there is nothing else.
 func isolated() error {
 	if err := loopbackUp(); err != nil && !onlyLoopback() {

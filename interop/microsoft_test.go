@@ -26,7 +26,7 @@ func TestGo(t *testing.T) {
 		return azcore.ClientOptions{Transport: &client, Cloud: cloud.Configuration{ActiveDirectoryAuthorityHost: e.authority}}
 	}
 	const tenant, client = entratest.DefaultTenantID, entratest.DefaultClientID
-	assertion := func(context.Context) (string, error) { return e.assertion(t), nil }
+	assertion := func(context.Context) (string, error) { return e.readAssertion(t), nil }
 	pem, err := os.ReadFile(e.certificate)
 	if err != nil {
 		t.Fatal(err)
