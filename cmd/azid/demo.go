@@ -43,6 +43,9 @@ var errReported = errors.New("")
 // demo takes the rows through an emulator and prints what came of them.
 func demo(ctx context.Context, w io.Writer, rows []demoRow, asJSON bool) error {
 	lab, err := newDemoLab(ctx)
+	if ctx.Err() != nil {
+		err = errors.New("azid demo: interrupted; nothing is left behind")
+	}
 	if err != nil {
 		return err
 	}
@@ -55,7 +58,7 @@ func demo(ctx context.Context, w io.Writer, rows []demoRow, asJSON bool) error {
 	for _, r := range rows {
 		result := lab.run(ctx, r)
 		if ctx.Err() != nil {
-			return fmt.Errorf("azid demo: stopped after %d of %d rows; nothing is left behind", len(results), len(rows))
+			return fmt.Errorf("azid demo: interrupted after %d of %d rows; nothing is left behind", len(results), len(rows))
 		}
 		results = append(results, result)
 		if !asJSON {

@@ -32,7 +32,7 @@ type demoLab struct {
 
 func newDemoLab(ctx context.Context) (*demoLab, error) {
 	cfg := demoConfig()
-	server, err := entratest.Listen("localhost:0", cfg)
+	server, err := entratest.Listen("127.0.0.1:0", cfg)
 	if err != nil {
 		return nil, err
 	}

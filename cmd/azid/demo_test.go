@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -34,6 +36,20 @@ func TestDemoFits(t *testing.T) {
 	}
 }
 
+func TestDemoInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	stop := demoRow{credential: "Stop", open: func(*demoLab, azcore.ClientOptions) (azcore.TokenCredential, error) {
+		cancel()
+		return nil, ctx.Err()
+	}}
+	rows := []demoRow{{credential: "Good", open: openSecret}, stop, stop}
+	for _, want := range []string{"interrupted after 1 of 3 rows", "interrupted;"} {
+		if err := demo(ctx, io.Discard, rows, false); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
 func TestDemoFailure(t *testing.T) {
 	t.Setenv("AZURE_CLIENT_SECRET", "the user's own")
 	wrong := func(_ *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, error) {
@@ -45,7 +61,7 @@ func TestDemoFailure(t *testing.T) {
 		{credential: "Refused", how: "wrong secret", open: wrong},
 		{credential: "Unchecked", how: "not CAE", open: openSecret, check: isCAE},
 		{credential: "Elsewhere", how: "tenant", open: openSecret, tenant: awayTenantID},
-		{credential: "Panic", how: "constructor", open: func(*demoLab, azcore.ClientOptions) (azcore.TokenCredential, error) {
+		{credential: "Unmade", how: "constructor", open: func(*demoLab, azcore.ClientOptions) (azcore.TokenCredential, error) {
 			return nil, errors.New("cannot be constructed")
 		}},
 	}

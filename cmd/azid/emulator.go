@@ -18,14 +18,16 @@ import (
 func newEmulator() *cobra.Command {
 	var f emulatorFlags
 	cmd := &cobra.Command{
-		Use:   "emulator",
+		Use:   "emulator [flags] [-- COMMAND [ARGUMENT...]]",
 		Short: "Run an Entra ID emulator for programs on this machine",
-		Long: `Run an Entra ID emulator for programs on this machine, until Ctrl-C.
+		Long: `Run an Entra ID emulator for programs on this machine, until Ctrl-C, or while a
+command runs that finds it in its environment. The exit status is then the
+command's.
 
-Once it listens, it prints on standard output the environment that Azure SDKs of
-any language need to use it. The same stands in a file, for other shells: the
-command to load it is on standard error. Files are in a private directory,
-unless flags say otherwise, and are removed at the end.
+Without a command, once it listens, it prints on standard output the environment
+that Azure SDKs of any language need to use it. The same stands in a file, for
+other shells: the command to load it is on standard error. Files are in a
+private directory, unless flags say otherwise, and are removed at the end.
 
 A shell with this environment trusts the emulator's certificate and, with most
 SDKs, no other. Close it to be back with the real Entra ID.
@@ -35,13 +37,16 @@ AZURE_FEDERATED_TOKEN_FILE names. For others ask the emulator:
 /_emulator/assertion?subject=…&audience=…&lifetime=1h
 
 ` + exitStatusHelp,
-		Example: `  azid emulator --write-env emulator.env
+		Example: `  azid emulator --listen localhost:0 -- pytest
+
+  azid emulator --write-env emulator.env
   . ./emulator.env && azid token --scope https://vault.azure.net/.default
 
   azid emulator seed > seed.json && azid emulator --seed seed.json --verbose`,
-		Args: knownCommand,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		DisableFlagsInUseLine: true,
+		Args:                  commandAfterDash,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.run(cmd, args)
 		},
 	}
 	flags := cmd.Flags()
@@ -64,7 +69,8 @@ type emulatorFlags struct {
 	output               choice
 }
 
-func (f *emulatorFlags) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
+func (f *emulatorFlags) run(cmd *cobra.Command, command []string) (err error) {
+	stdout, stderr := cmd.OutOrStdout(), cmd.ErrOrStderr()
 	if err := checkListen(f.listen, f.allowRemote); err != nil {
 		return err
 	}
@@ -87,13 +93,16 @@ func (f *emulatorFlags) run(ctx context.Context, stdout, stderr io.Writer) (err 
 
 	var background sync.WaitGroup
 	defer background.Wait()
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
 	if assertion != nil {
 		background.Go(func() { assertion.keepFresh(ctx, stderr) })
 	}
 	if f.verbose {
 		background.Go(func() { logRequests(ctx, server.Emulator, stderr) })
+	}
+	if len(command) > 0 {
+		return runWith(ctx, env, command, cmd.InOrStdin(), stdout, stderr)
 	}
 	introduce(stderr, server, env, files)
 	if err := env.print(stdout, server.URL, f.output.value); err != nil {

@@ -53,8 +53,9 @@ func (h *hint) Unwrap() error { return h.error }
 // report writes err as a person wants to read it and returns the exit status.
 func report(w io.Writer, cmd *cobra.Command, err error) int {
 	status := exitStatus(err)
-	if err == nil || errors.Is(err, errReported) {
-		return status
+	var child *childExit
+	if err == nil || errors.Is(err, errReported) || errors.As(err, &child) {
+		return status // whoever failed has said so
 	}
 	fmt.Fprintln(w, printable(err.Error()))
 	var h *hint
@@ -71,9 +72,12 @@ func exitStatus(err error) int {
 	var usage *usageError
 	var required *azidentity.AuthenticationRequiredError
 	var failed *azidentity.AuthenticationFailedError
+	var child *childExit
 	switch {
 	case err == nil:
 		return exitDone
+	case errors.As(err, &child):
+		return child.status
 	case errors.As(err, &usage):
 		return exitUsage
 	case errors.As(err, &required), errors.As(err, &failed) && failed.Code == "interaction_required":
@@ -145,6 +149,7 @@ var refusedFlags = map[string]string{
 	"client-secret": processArguments + "AZURE_CLIENT_SECRET",
 	"secret":        processArguments + "AZURE_CLIENT_SECRET",
 	"password":      processArguments + "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+	"version":       "it is a command, azid version",
 }
 
 const processArguments = "every user of this machine can read a process's arguments; set the variable "

@@ -78,6 +78,7 @@ func TestScript(t *testing.T) {
 			"secret": secretFree,
 			"status": status,
 			"deaf":   deaf,
+			"tidy":   tidy,
 		},
 	})
 }
@@ -194,4 +195,13 @@ func deaf(ts *testscript.TestScript, _ bool, args []string) {
 	}()
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	ts.Setenv("AZURE_AUTHORITY_HOST", "https://localhost:"+port)
+}
+
+// tidy fails if azid has left temporary files.
+func tidy(ts *testscript.TestScript, _ bool, _ []string) {
+	left, err := filepath.Glob(ts.MkAbs("azid-*"))
+	ts.Check(err)
+	if len(left) > 0 {
+		ts.Fatalf("left behind: %v", left)
+	}
 }

@@ -41,8 +41,30 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(newDemo(), newToken(), newEmulator(), newVersion())
-	root.InitDefaultHelpFlag()
+	refuseUnknown(root)
 	return root
+}
+
+// refuseUnknown makes cobra's own commands refuse what they do not know. They
+// would print their help and succeed.
+func refuseUnknown(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "help":
+			c.Args = func(_ *cobra.Command, args []string) error {
+				target, rest, err := root.Find(args)
+				if err != nil {
+					return usagef("azid help: %v", err)
+				}
+				return knownCommand(target, rest)
+			}
+		case "completion":
+			c.Args = knownCommand
+			c.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
 }
 
 // knownCommand refuses arguments of commands that take only subcommands.
