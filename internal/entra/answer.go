@@ -18,6 +18,8 @@ type tokenAnswer struct {
 	Error        string  `json:"error"`
 }
 
+const bearer = "Bearer"
+
 // decode reads body. Answers in the plain form that Entra writes are scanned,
 // which takes a tenth of the time; all others go to encoding/json. The two
 // agree on every input that the first accepts.
@@ -78,7 +80,9 @@ func (a *tokenAnswer) setText(name string, value []byte) {
 	case "access_token":
 		a.AccessToken = string(value)
 	case "token_type":
-		a.TokenType = string(value)
+		if a.TokenType = bearer; string(value) != bearer {
+			a.TokenType = string(value)
+		}
 	case "scope":
 		a.Scope = string(value)
 	case "error":

@@ -14,6 +14,7 @@ import (
 type Form struct {
 	body    strings.Builder
 	secrets []namedSecret
+	one     [1]namedSecret // where secrets begins: most forms have one
 }
 
 type namedSecret struct {
@@ -37,6 +38,9 @@ func (f *Form) Set(name, value string) {
 func (f *Form) SetSecret(name, value string) {
 	f.Set(name, value)
 	if value != "" {
+		if f.secrets == nil {
+			f.secrets = f.one[:0]
+		}
 		f.secrets = append(f.secrets, namedSecret{name, secret.New(value)})
 	}
 }

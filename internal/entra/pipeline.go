@@ -41,27 +41,36 @@ func newPipeline(cfg Config) pipeline {
 	return pipeline{
 		version: cfg.Version,
 		azcore: runtime.NewPipeline(cfg.Module, cfg.Version, runtime.PipelineOptions{
-			PerRetry:       []policy.Policy{noticeThrottling{}},
+			PerRetry:       []policy.Policy{taking{}},
 			AllowedHeaders: []string{"X-Ms-Request-Id", "Client-Request-Id", "X-Client-Sku", "X-Client-Ver"},
 		}, &o),
 	}
 }
 
-// notice takes note of until when a server asks to wait between tries, so that
-// it is known even if the callers leave before the last one.
-type notice struct{ until time.Time }
+// notice takes note of what a try brought.
+type notice struct {
+	// until is when a server that asked to be left alone may be asked again,
+	// to be known even if the callers leave before the last try.
+	until time.Time
+	// body is the answer's, if nobody has put another in its place.
+	body *wholeBody
+}
 
-// noticeThrottling is the policy that fills a request's notice.
-type noticeThrottling struct{}
+// taking is the policy that fills a request's notice.
+type taking struct{}
 
-func (noticeThrottling) Do(req *policy.Request) (*http.Response, error) {
+func (taking) Do(req *policy.Request) (*http.Response, error) {
 	var n *notice
 	req.OperationValue(&n)
 	resp, err := req.Next()
-	if n != nil && err == nil && throttles(resp.StatusCode) {
+	if n == nil || err != nil {
+		return resp, err
+	}
+	if throttles(resp.StatusCode) {
 		n.until = time.Now().Add(retryAfter(resp.Header))
 	}
-	return resp, err
+	n.body, _ = resp.Body.(*wholeBody)
+	return resp, nil
 }
 
 // exchange sends one request, with retries, and returns status, header and
@@ -87,8 +96,13 @@ func (p pipeline) exchange(ctx context.Context, method, url string, form *Form, 
 	}
 	n := new(notice)
 	req.SetOperationValue(n)
+	runtime.SkipBodyDownload(req) // the transport's guard has read it
 	resp, err := p.azcore.Do(req)
 	if err == nil {
+		defer resp.Body.Close() // ends the last try's context
+		if n.body != nil {
+			return resp, n.body.all, nil
+		}
 		body, err := runtime.Payload(resp)
 		return resp, body, err
 	}

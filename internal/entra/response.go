@@ -60,7 +60,7 @@ func decodeToken(status int, header http.Header, body []byte, sent time.Time) (T
 		return TokenResponse{}, decodeError(status, header, body)
 	case r.AccessToken == "":
 		return fail("the answer has no access_token")
-	case r.TokenType != "" && !strings.EqualFold(r.TokenType, "Bearer"):
+	case r.TokenType != "" && !strings.EqualFold(r.TokenType, bearer):
 		return fail("the answer has a token of another type than Bearer, which was asked for")
 	}
 	sent = sent.Round(0) // expiry is a matter of the wall clock, which sleep and suspension move

@@ -1,6 +1,7 @@
 package entra
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -10,7 +11,6 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 )
 
 // SharedTransport carries the requests of all credentials that bring no
@@ -75,15 +75,36 @@ func (g guarded) Do(req *http.Request) (*http.Response, error) {
 	if resp.Request != nil && resp.Request.URL != nil && resp.Request.URL.Host != asked {
 		return nil, &final{fmt.Errorf("%w: %s, not %s", ErrRedirected, resp.Request.URL.Host, asked)}
 	}
-	resp.Body = io.NopCloser(io.LimitReader(inner, maxBody+1))
-	body, err := runtime.Payload(resp) // which leaves it to be read again without a copy
-	switch {
+	body, err := readWhole(inner, resp.ContentLength)
+	if err != nil {
+		return nil, err
+	}
+	resp.Body = body
+	return resp, nil
+}
+
+// A wholeBody is a response body in memory.
+type wholeBody struct {
+	bytes.Reader
+	all []byte
+}
+
+// Close implements [io.Closer].
+func (*wholeBody) Close() error { return nil }
+
+// readWhole reads a body of the announced length, which may be wrong or -1.
+func readWhole(r io.Reader, length int64) (*wholeBody, error) {
+	var b bytes.Buffer
+	b.Grow(int(min(max(length, 0), maxBody)) + bytes.MinRead)
+	switch n, err := b.ReadFrom(io.LimitReader(r, maxBody+1)); {
 	case err != nil:
 		return nil, fmt.Errorf("the answer broke off: %w", err)
-	case len(body) > maxBody:
+	case n > maxBody:
 		return nil, &final{ErrOversized}
 	}
-	return resp, nil
+	w := &wholeBody{all: b.Bytes()}
+	w.Reset(w.all)
+	return w, nil
 }
 
 // A final error would be the same at a second try.
