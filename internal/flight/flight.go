@@ -10,17 +10,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"runtime/debug"
 	"sync"
+	"time"
 )
 
 // ErrPanicked is in the tree of the error that waiters get when the function
 // panicked or ended its goroutine.
 var ErrPanicked = errors.New("the call panicked")
 
+// ErrBound is the cause of a context that ended because the call took longer
+// than its group allows.
+var ErrBound = errors.New("the call took too long")
+
 // A Group runs at most one call per key at a time. The zero value is ready.
 // All methods are safe for concurrent use. A Group must not be copied.
 type Group[K comparable, V any] struct {
+	// Bound ends the context of a call that has run so long, with the cause
+	// [ErrBound]. Zero means no bound. It is set before the first call.
+	Bound time.Duration
+
 	mu    sync.Mutex // guards calls and call.waiters; never held while a function runs
 	calls map[K]*call[V]
 }
@@ -118,7 +128,13 @@ func (g *Group[K, V]) Go(ctx context.Context, key K, fn func(context.Context) (V
 
 // add makes the call for key and its context. The caller holds g.mu.
 func (g *Group[K, V]) add(ctx context.Context, key K) (*call[V], context.Context) {
-	callCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	callCtx := context.WithoutCancel(ctx)
+	var cancel context.CancelFunc
+	if g.Bound > 0 {
+		callCtx, cancel = context.WithTimeoutCause(callCtx, g.Bound, ErrBound)
+	} else {
+		callCtx, cancel = context.WithCancel(callCtx)
+	}
 	c := &call[V]{done: make(chan struct{}), cancel: cancel}
 	if g.calls == nil {
 		g.calls = make(map[K]*call[V])
@@ -140,7 +156,18 @@ func (g *Group[K, V]) run(ctx context.Context, key K, c *call[V], fn func(contex
 		cancel()
 		close(c.done)
 	}()
+	growStack()
 	c.value, c.err = fn(ctx)
+}
+
+// growStack gives a new goroutine the stack that a request needs at once,
+// while there is little on it to copy. Else it would double several times
+// under the pipeline's frames, which costs more than sending the request.
+//
+//go:noinline
+func growStack() byte {
+	var frame [7 << 10]byte
+	return frame[len(os.Args)%len(frame)]
 }
 
 // leave takes one waiter off c, and ends c if that was the last.

@@ -92,6 +92,7 @@ type request struct {
 func New(l Limits) *Cache {
 	c := new(Cache)
 	c.index.limits = l.withDefaults()
+	c.flights.Bound = fetchBound
 	return c
 }
 
@@ -179,8 +180,6 @@ func (c *Cache) fetch(ctx context.Context, q Query, hash uint64, req request, sr
 		return Token{}, err
 	}
 	order := c.order.Add(1)
-	ctx, cancel := context.WithTimeoutCause(ctx, fetchBound, ErrFetchBound)
-	defer cancel()
 	c.stats.fetches.Add(1)
 	t, err := src.Fetch(ctx, q)
 	if err == nil && !t.ExpiresOn.After(time.Now()) {
@@ -194,7 +193,7 @@ func (c *Cache) fetch(ctx context.Context, q Query, hash uint64, req request, sr
 			aging.failed(now.UnixNano(), until.UnixNano())
 			events.Log(ctx, events.RenewalFailed, events.Err(err))
 		}
-		if errors.Is(context.Cause(ctx), ErrFetchBound) && errors.Is(err, context.DeadlineExceeded) {
+		if context.Cause(ctx) == flight.ErrBound && errors.Is(err, context.DeadlineExceeded) {
 			err = &boundError{err}
 		}
 		return Token{}, err
