@@ -122,6 +122,9 @@ func newApplication(name, tenant, clientID string, auth clientAuth, o appOptions
 // has but one.
 func authorityFrom(o azcore.ClientOptions) (entra.Authority, string, error) {
 	host, from := o.Cloud.ActiveDirectoryAuthorityHost, "Cloud.ActiveDirectoryAuthorityHost"
+	if host == "" && len(o.Cloud.Services) > 0 {
+		return entra.Authority{}, "", errors.New("the Cloud option has services and no ActiveDirectoryAuthorityHost: set it, as tokens of another cloud would be of no use")
+	}
 	if host == "" {
 		host, from = unquote(os.Getenv("AZURE_AUTHORITY_HOST")), "AZURE_AUTHORITY_HOST"
 	}

@@ -483,7 +483,13 @@ func TestConstructorsValidate(t *testing.T) {
 	type options = azidentity.ClientSecretCredentialOptions
 	badHost := o
 	badHost.Cloud.ActiveDirectoryAuthorityHost = "http://login.microsoftonline.com"
+	noHost := o
+	noHost.Cloud.Services = map[cloud.ServiceName]cloud.ServiceConfiguration{cloud.ResourceManager: {}}
 	for want, build := range map[string]func() error{
+		"no ActiveDirectoryAuthorityHost": func() error {
+			_, err := azidentity.NewClientSecretCredential(tenantID, clientID, goodKey, &options{ClientOptions: noHost})
+			return err
+		},
 		"tenant is missing": func() error { _, err := azidentity.NewClientSecretCredential("", clientID, goodKey, nil); return err },
 		"invalid tenant": func() error {
 			_, err := azidentity.NewClientSecretCredential("a b", clientID, goodKey, nil)

@@ -156,6 +156,22 @@ func TestPain14ChainErrors(t *testing.T) {
 	}
 }
 
+// The failure of an inner chain stops the outer one, although members of the
+// inner one were unavailable.
+func TestChainOfChains(t *testing.T) {
+	t.Parallel()
+	refused := &azidentity.AuthenticationFailedError{Code: "invalid_client"}
+	next := ok("t")
+	inner := chainOf(t, nil, unavailable{}, fails(refused))
+	if _, err := chainOf(t, nil, inner, next).GetToken(t.Context(), armToken); !errors.Is(err, refused) || next.calls.Load() != 0 {
+		t.Errorf("got %v after %d calls of the next source, want the inner failure", err, next.calls.Load())
+	}
+	inner = chainOf(t, nil, unavailable{}, unavailable{})
+	if tok, err := chainOf(t, nil, inner, next).GetToken(t.Context(), armToken); err != nil || tok.Token != "t" {
+		t.Errorf("got %q, %v, want the outer chain to go on", tok.Token, err)
+	}
+}
+
 func TestChainStopsAtOtherErrors(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("disk on fire")

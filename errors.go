@@ -87,10 +87,12 @@ func (*credentialUnavailableError) NonRetriable() {}
 
 func (*credentialUnavailableError) credentialUnavailable() {}
 
-// asUnavailable reports whether a chain goes on after err.
+// asUnavailable reports whether a chain goes on after err. A failure stops it,
+// also the failure of an inner chain that has unavailable members in its tree.
 func asUnavailable(err error) bool {
-	var u credentialUnavailable
-	return errors.As(err, &u)
+	var failed *AuthenticationFailedError
+	var unavailable credentialUnavailable
+	return !errors.As(err, &failed) && errors.As(err, &unavailable)
 }
 
 // newFailure makes the error of one caller. err may be shared among callers
