@@ -62,13 +62,14 @@ func (e *Error) Has(code int) bool { return slices.Contains(e.Codes, code) }
 
 // Error is one line: what happened, the codes, and the server's own words.
 func (e *Error) Error() string {
+	first := e.FirstLine()
 	switch {
 	case e.Problem != "":
 		return fmt.Sprintf("%s (HTTP status %d from %s)", e.Problem, e.Status, e.URL)
-	case e.Code != "" && e.Description != "":
-		return fmt.Sprintf("%s: %s", e.Code, e.FirstLine())
-	case e.Description != "":
-		return e.FirstLine()
+	case e.Code != "" && first != "":
+		return e.Code + ": " + first
+	case first != "":
+		return first
 	case e.Code != "":
 		return fmt.Sprintf("%s (HTTP status %d from %s)", e.Code, e.Status, e.URL)
 	}
@@ -121,6 +122,7 @@ func decodeError(status int, header http.Header, body []byte) *Error {
 	}
 	// A member of the wrong type is passed over, and the others are read.
 	_ = json.Unmarshal(trimBOM(body), &r)
+	r.Error, r.Description = oneLine(r.Error, 100), strings.TrimSpace(r.Description)
 	if r.Error == "" && r.Description == "" {
 		e := malformed(status, header, body)
 		if throttles(status) {
@@ -134,8 +136,8 @@ func decodeError(status int, header http.Header, body []byte) *Error {
 		return e
 	}
 	e := &Error{
-		Status: status, Header: header, Body: body, Description: r.Description,
-		Code: oneLine(r.Error, 100), SubError: oneLine(r.SubError, 100),
+		Status: status, Header: header, Body: body,
+		Code: r.Error, Description: r.Description, SubError: oneLine(r.SubError, 100),
 		TraceID: oneLine(r.Trace, 100), Correlation: oneLine(r.Correlation, 100), Timestamp: oneLine(r.Timestamp, 100),
 		RetryAfter: retryAfter(header),
 	}

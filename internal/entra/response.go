@@ -93,12 +93,12 @@ func lifetime(s seconds) time.Duration {
 
 // tokens are the members of an answer that nothing may quote.
 type tokens struct {
-	Access  string `json:"access_token"`
-	Refresh string `json:"refresh_token"`
-	ID      string `json:"id_token"`
+	Access  json.RawMessage `json:"access_token"`
+	Refresh json.RawMessage `json:"refresh_token"`
+	ID      json.RawMessage `json:"id_token"`
 }
 
-func (t tokens) any() bool { return t != tokens{} }
+func (t tokens) any() bool { return len(t.Access)+len(t.Refresh)+len(t.ID) > 0 }
 
 // trimBOM cuts off the byte order mark that some proxies put before JSON.
 func trimBOM(body []byte) []byte { return bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) }
