@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unique"
 )
 
 // A Token is what a [Source] acquires. It prints without its value.
@@ -38,34 +39,36 @@ const (
 
 // An entry is a token in the index. Its plain fields never change; a renewed
 // token is a new entry in the same slot.
+//
+// What a look-up reads comes first, in two cache lines, with the tenant's name
+// in place: when there are many tokens, fetching a line costs more than all the
+// rest of a look-up.
 type entry struct {
-	key   Key
-	hash  uint64
-	order uint64 // of the fetch that brought it; a later one wins
-
+	hash      uint64
+	principal unique.Handle[Principal]
+	tenant    name
+	scopes    string // canonical
+	subject   string
+	cae       bool
 	value     string
-	granted   string // canonical form of granted and requested scopes together, if more than key.Scopes
-	expiresOn int64  // all times are Unix nanoseconds
-	refreshOn int64  // the issuer's; 0 if it gave none
-	renewFrom int64  // from here on a renewal runs behind the callers
-	waitFrom  int64  // from here on callers wait for it
+	expiresOn int64 // all times are Unix nanoseconds
+	renewFrom int64 // from here on a renewal runs behind the callers
 
-	usedAt   atomic.Uint32 // in units of useGrain, for eviction
-	failures atomic.Uint32 // renewals failed in a row
-	nextTry  atomic.Int64  // no renewal before this
+	waitFrom  int64         // from here on callers wait for it
+	refreshOn int64         // the issuer's; 0 if it gave none
+	order     uint64        // of the fetch that brought it; a later one wins
+	granted   string        // canonical form of granted and requested scopes together, if more than scopes
+	usedAt    atomic.Uint32 // in units of useGrain, for eviction
+	failures  atomic.Uint32 // renewals failed in a row
+	nextTry   atomic.Int64  // no renewal before this
 }
 
 // newEntry works out when token is to be renewed. now is the time at which
 // the request for it was sent, so that the answer's travel only shortens its
 // life here.
 func newEntry(k Key, hash, order uint64, t Token, now time.Time) *entry {
-	e := &entry{
-		key: k, hash: hash, order: order,
-		value:     t.Value,
-		expiresOn: t.ExpiresOn.UnixNano(),
-	}
-	// The caller's strings may be parts of something large.
-	e.key.Tenant, e.key.Scopes = strings.Clone(k.Tenant), strings.Clone(k.Scopes)
+	e := keyed(k, hash)
+	e.order, e.value, e.expiresOn = order, t.Value, t.ExpiresOn.UnixNano()
 	e.usedAt.Store(useTime(now.UnixNano()))
 	if t.Granted != "" {
 		if g := canonicalScopes([]string{k.Scopes, t.Granted}); g != k.Scopes {
@@ -86,6 +89,49 @@ func newEntry(k Key, hash, order uint64, t Token, now time.Time) *entry {
 	return e
 }
 
+// keyed returns an entry with k's key and nothing else.
+func keyed(k Key, hash uint64) *entry {
+	return &entry{
+		hash: hash, principal: k.Principal, tenant: newName(k.Tenant),
+		scopes: intern(k.Scopes), subject: strings.Clone(k.Subject), cae: k.CAE,
+	}
+}
+
+// key is the inverse of keyed.
+func (e *entry) key() Key {
+	return Key{Principal: e.principal, Tenant: e.tenant.string(), Subject: e.subject, Scopes: e.scopes, CAE: e.cae}
+}
+
+// sameKey reports whether e and o are tokens of one key.
+func (e *entry) sameKey(o *entry) bool {
+	return e.hash == o.hash && e.principal == o.principal && e.tenant == o.tenant &&
+		e.subject == o.subject && e.scopes == o.scopes && e.cae == o.cae
+}
+
+// A name is a string of which a short one, such as a GUID, lies in place.
+type name struct {
+	size  uint8 // of the part in short
+	short [39]byte
+	rest  string
+}
+
+func newName(s string) (n name) {
+	n.size = uint8(copy(n.short[:], s))
+	n.rest = strings.Clone(s[n.size:])
+	return n
+}
+
+func (n *name) string() string { return string(n.short[:n.size]) + n.rest }
+
+// is reports whether n is s but for the case of ASCII letters.
+func (n *name) is(s string) bool {
+	if len(s) != int(n.size)+len(n.rest) {
+		return false
+	}
+	head, tail := s[:n.size], s[n.size:]
+	return (string(n.short[:n.size]) == head || equalFold(string(n.short[:n.size]), head)) && equalFold(n.rest, tail)
+}
+
 func (e *entry) token() Token {
 	t := Token{Value: e.value, ExpiresOn: time.Unix(0, e.expiresOn).UTC()}
 	if e.refreshOn != 0 {
@@ -96,17 +142,31 @@ func (e *entry) token() Token {
 
 // matches reports whether e is the token that q asks for.
 func (e *entry) matches(q *Query) bool {
-	return e.key.Principal == q.Owner.principal && e.key.CAE == q.CAE &&
-		equalFold(e.key.Tenant, q.Tenant) && e.key.Subject == q.Subject &&
-		sameScopes(e.key.Scopes, q.Scopes)
+	return e.principal == q.Owner.principal && e.cae == q.CAE && e.tenant.is(q.Tenant) &&
+		e.subject == q.Subject && sameScopes(e.scopes, q.Scopes)
 }
 
 // size is about the memory that e occupies, slots and headers included.
 func (e *entry) size() int64 {
-	return int64(len(e.value)+len(e.key.Tenant)+len(e.key.Subject)+len(e.key.Scopes)+len(e.granted)) + entryOverhead
+	return int64(len(e.value)+len(e.subject)+len(e.granted)) + entryOverhead
 }
 
-const entryOverhead = 300
+const entryOverhead = 270
+
+// interned holds scopes that were seen lately: tokens have few different ones,
+// and share the memory of theirs.
+var interned [64]atomic.Pointer[string]
+
+// intern returns a string equal to s that is no part of something large.
+func intern(s string) string {
+	slot := &interned[foldHash(hashKey, s)%uint64(len(interned))]
+	if have := slot.Load(); have != nil && *have == s {
+		return *have
+	}
+	s = strings.Clone(s)
+	slot.Store(&s)
+	return s
+}
 
 // claimRenewal reports whether the caller is to renew e, which at most one is
 // within a pause.

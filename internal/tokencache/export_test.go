@@ -4,4 +4,4 @@ package tokencache
 func (q Query) Hash() uint64 { return q.hash() }
 
 // Matches reports whether an entry filed under have would answer want.
-func Matches(have, want Query) bool { return (&entry{key: have.Key()}).matches(&want) }
+func Matches(have, want Query) bool { return keyed(have.Key(), have.hash()).matches(&want) }

@@ -114,7 +114,7 @@ func (s *shard) slotFor(e *entry) (old *entry, slot *atomic.Pointer[entry]) {
 			if free == nil {
 				free = slot
 			}
-		case have.hash == e.hash && have.key == e.key:
+		case have.sameKey(e):
 			return have, slot
 		}
 	}

@@ -122,7 +122,7 @@ func (c *Cache) Get(ctx context.Context, q Query, src Source) (Token, error) {
 // renew returns e, which is due for renewal, or a better token.
 func (c *Cache) renew(ctx context.Context, q Query, hash uint64, src Source, e *entry, now int64) (Token, error) {
 	e.used(now)
-	req := request{key: e.key}
+	req := request{key: e.key()}
 	if e.claimRenewal(now) {
 		c.flights.Go(src.Life(), req, func(ctx context.Context) (Token, error) {
 			return c.fetch(ctx, q, hash, req, src, e)

@@ -24,16 +24,16 @@ type group struct {
 
 func groupOf(k Key) group { return group{k.Principal, k.Tenant, k.Subject, k.CAE} }
 
-// scopes returns all scopes that e serves, in canonical form.
-func (e *entry) scopes() string {
+// serves returns all scopes that e is good for, in canonical form.
+func (e *entry) serves() string {
 	if e.granted != "" {
 		return e.granted
 	}
-	return e.key.Scopes
+	return e.scopes
 }
 
 func (e *entry) isWide() bool {
-	_, rest := nextScope(e.scopes())
+	_, rest := nextScope(e.serves())
 	return rest != ""
 }
 
@@ -46,7 +46,7 @@ func (w *wideIndex) add(e *entry) {
 	if w.groups == nil {
 		w.groups = make(map[group][]*entry)
 	}
-	g := groupOf(e.key)
+	g := groupOf(e.key())
 	w.groups[g] = append(w.groups[g], e)
 }
 
@@ -56,7 +56,7 @@ func (w *wideIndex) drop(e *entry) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	g := groupOf(e.key)
+	g := groupOf(e.key())
 	if left := slices.DeleteFunc(w.groups[g], func(o *entry) bool { return o == e }); len(left) > 0 {
 		w.groups[g] = left
 	} else {
@@ -70,7 +70,7 @@ func (w *wideIndex) find(k Key, now int64) *entry {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, e := range w.groups[groupOf(k)] {
-		if now < e.waitFrom && coversScopes([]string{e.scopes()}, k.Scopes) {
+		if now < e.waitFrom && coversScopes([]string{e.serves()}, k.Scopes) {
 			return e
 		}
 	}
