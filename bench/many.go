@@ -83,6 +83,14 @@ func manyTokens(r *run) (readings, error) {
 		walk(many, []string{guid(guests, filled/3)}),
 		walk(many, set),
 		walk(few, pack(fewTenants)),
+		side{n: 10 * workingSet, run: func(n int) error {
+			for range n / workingSet {
+				if err := plain.walk(set); err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
 	)
 	if err != nil {
 		return nil, err
@@ -101,7 +109,7 @@ func manyTokens(r *run) (readings, error) {
 	}
 	return readings{
 		"same":     {ratio(hits[1], hits[0], byCPU), versus(hits[1])},
-		"set":      {ratio(hits[2], hits[0], byCPU), versus(hits[2])},
+		"set":      {ratio(hits[2], hits[0], byCPU), versus(hits[2]) + ", a plain map " + nanos(typical(hits[4], byCPU))},
 		"inorder":  walked(walks[0], walks[1]),
 		"shuffled": walked(walks[2], walks[3]),
 		"reads": {ratio(hits[2], hits[3], byCPU), fmt.Sprintf("%d tokens %s, %d tokens %s",
