@@ -1,8 +1,10 @@
 package entra_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,6 +15,7 @@ import (
 	"github.com/azid-go/azidentity/entratest"
 	"github.com/azid-go/azidentity/internal/assertion"
 	"github.com/azid-go/azidentity/internal/entra"
+	"github.com/azid-go/azidentity/internal/events"
 )
 
 func TestParseRegion(t *testing.T) {
@@ -317,4 +320,26 @@ func TestPain79DetectionCancelled(t *testing.T) {
 			t.Errorf("requests to %q", got)
 		}
 	})
+}
+
+// A regional endpoint that is down is one event, with its host and no secret.
+func TestPain79RegionDownIsOneEvent(t *testing.T) {
+	old := slog.Default()
+	defer slog.SetDefault(old)
+	var log bytes.Buffer
+	slog.SetDefault(slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	e := newEmulator(t, entratest.Config{})
+	e.Inject(entratest.Fault{Host: regional, Status: 503})
+	c := newClient(t, e.Transport(), in("westeurope"))
+	for range 3 {
+		if _, err := c.ClientCredentials(t.Context(), request()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := strings.Count(log.String(), events.RegionDown); n != 1 || !strings.Contains(log.String(), `"host":"`+regional+`"`) {
+		t.Errorf("%d events, want one: %s", n, &log)
+	}
+	if strings.Contains(log.String(), entratest.DefaultClientSecret) {
+		t.Errorf("the log has the secret: %s", &log)
+	}
 }

@@ -157,6 +157,11 @@ func testEcho(t *testing.T, name, secret string) {
 	}
 }
 
+var (
+	escaped  = regexp.MustCompile(`\\u[0-9a-f]{4}`)
+	lettered = regexp.MustCompile(`[\w+/-]{16,}`)
+)
+
 // leak returns a run of s that stands in text, as it is or after decoding.
 func leak(text, s string) string {
 	const long = 12
@@ -166,13 +171,13 @@ func leak(text, s string) string {
 		if u, err := url.QueryUnescape(t); err == nil {
 			texts = append(texts, u)
 		}
-		texts = append(texts, regexp.MustCompile(`\\u[0-9a-f]{4}`).ReplaceAllStringFunc(t, func(e string) string {
+		texts = append(texts, escaped.ReplaceAllStringFunc(t, func(e string) string {
 			var n rune
 			_, _ = fmt.Sscanf(e, `\u%04x`, &n)
 			return string(n)
 		}))
 	}
-	for _, run := range regexp.MustCompile(`[\w+/-]{16,}`).FindAllString(text, -1) {
+	for _, run := range lettered.FindAllString(text, -1) {
 		run = strings.NewReplacer("-", "+", "_", "/").Replace(run)
 		for i := range 4 {
 			b, _ := base64.RawStdEncoding.DecodeString(run[i : i+(len(run)-i)/4*4])
