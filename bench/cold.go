@@ -99,13 +99,13 @@ func compareFetches(r *run, of func(library, *authority) side) (readings, error)
 	}
 	each := func(a *authority) float64 { return float64(a.requests()) / missBatch }
 	return readings{
-		"requests": {each(authorities[0]), fmt.Sprintf("microsoft %.2g", each(authorities[1]))},
-		"cpu": {ratio(c[0], c[1], byCPU),
-			fmt.Sprintf("ours %s, microsoft %s", nanos(typical(c[0], byCPU)), nanos(typical(c[1], byCPU)))},
-		"allocs": {ratio(c[0], c[1], byAllocs),
-			fmt.Sprintf("ours %.0f, microsoft %.0f", typical(c[0], byAllocs), typical(c[1], byAllocs))},
-		"bytes": {ratio(c[0], c[1], byBytes),
-			fmt.Sprintf("ours %.0f, microsoft %.0f", typical(c[0], byBytes), typical(c[1], byBytes))},
+		"requests": {value: each(authorities[0]), detail: fmt.Sprintf("microsoft %.2g", each(authorities[1]))},
+		"cpu": {value: ratio(c[0], c[1], byCPU),
+			detail: fmt.Sprintf("ours %s, microsoft %s", nanos(typical(c[0], byCPU)), nanos(typical(c[1], byCPU)))},
+		"allocs": {value: ratio(c[0], c[1], byAllocs),
+			detail: fmt.Sprintf("ours %.0f, microsoft %.0f", typical(c[0], byAllocs), typical(c[1], byAllocs))},
+		"bytes": {value: ratio(c[0], c[1], byBytes),
+			detail: fmt.Sprintf("ours %.0f, microsoft %.0f", typical(c[0], byBytes), typical(c[1], byBytes))},
 	}, nil
 }
 
@@ -143,6 +143,6 @@ func filing(r *run) (readings, error) {
 		return nil, err
 	}
 	return readings{
-		"cpu": {typical(c[0], byCPU) / 1000, strconv.Itoa(next) + " tokens, one after another"},
+		"cpu": {value: typical(c[0], byCPU) / 1000, detail: strconv.Itoa(next) + " tokens, one after another"},
 	}, nil
 }

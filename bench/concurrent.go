@@ -22,7 +22,7 @@ func hanging(r *run) (readings, error) {
 	if took[1] >= stuck {
 		peer = "until the other one answers"
 	}
-	return readings{"p99": {float64(took[0]) / 1e6, fmt.Sprintf("99 of 100 within %v, microsoft %s", took[0], peer)}}, nil
+	return readings{"p99": {value: float64(took[0]) / 1e6, detail: fmt.Sprintf("99 of 100 within %v, microsoft %s", took[0], peer)}}, nil
 }
 
 // stuck is when a call has waited long enough to know that it will not end by
@@ -77,7 +77,7 @@ func crowd(*run) (readings, error) {
 	if err != nil {
 		return nil, err
 	}
-	return readings{"requests": {n[0], fmt.Sprintf("microsoft %.0f", n[1])}}, nil
+	return readings{"requests": {value: n[0], detail: fmt.Sprintf("microsoft %.0f", n[1])}}, nil
 }
 
 // firstCalls has that many goroutines ask a new credential at once.
@@ -117,7 +117,7 @@ func equals(r *run) (readings, error) {
 	if err != nil {
 		return nil, err
 	}
-	return readings{"requests": {tokens[0], fmt.Sprintf("%d credentials; microsoft %.0f", r.equals, tokens[1])}}, nil
+	return readings{"requests": {value: tokens[0], detail: fmt.Sprintf("%d credentials; microsoft %.0f", r.equals, tokens[1])}}, nil
 }
 
 // equalCredentials makes n credentials one after another, all with the same

@@ -105,17 +105,17 @@ func manyTokens(r *run) (readings, error) {
 	base := typical(hits[0], byCPU)
 	versus := func(c []cost) string { return fmt.Sprintf("one %s, this %s", nanos(base), nanos(typical(c, byCPU))) }
 	walked := func(c, plain []cost) reading {
-		return reading{typical(c, byCPU) / base, fmt.Sprintf("ours %s, a plain map %s", nanos(typical(c, byCPU)), nanos(typical(plain, byCPU)))}
+		return reading{value: typical(c, byCPU) / base, detail: fmt.Sprintf("ours %s, a plain map %s", nanos(typical(c, byCPU)), nanos(typical(plain, byCPU)))}
 	}
 	return readings{
-		"same":     {ratio(hits[1], hits[0], byCPU), versus(hits[1])},
-		"set":      {ratio(hits[2], hits[0], byCPU), versus(hits[2]) + ", a plain map " + nanos(typical(hits[4], byCPU))},
+		"same":     {value: ratio(hits[1], hits[0], byCPU), detail: versus(hits[1])},
+		"set":      {value: ratio(hits[2], hits[0], byCPU), detail: versus(hits[2]) + ", a plain map " + nanos(typical(hits[4], byCPU))},
 		"inorder":  walked(walks[0], walks[1]),
 		"shuffled": walked(walks[2], walks[3]),
-		"reads": {ratio(hits[2], hits[3], byCPU), fmt.Sprintf("%d tokens %s, %d tokens %s",
+		"reads": {value: ratio(hits[2], hits[3], byCPU), detail: fmt.Sprintf("%d tokens %s, %d tokens %s",
 			workingSet, nanos(typical(hits[3], byCPU)), filled, nanos(typical(hits[2], byCPU)))},
-		"allocs": {perHit(hits[2]), ""},
-		"memory": {worst, fmt.Sprintf("the worst was at %d tokens; microsoft %.0f bytes", at, peer)},
+		"allocs": {value: perHit(hits[2])},
+		"memory": {value: worst, detail: fmt.Sprintf("the worst was at %d tokens; microsoft %.0f bytes", at, peer)},
 	}, nil
 }
 

@@ -55,7 +55,11 @@ func (s scenario) lines(got readings) ([]line, error) {
 		if !ok {
 			return nil, fmt.Errorf("%s: nothing measured %q", s.name, r.reading)
 		}
-		out = append(out, line{r.what, r.target.String(), m.value, r.target.unit, r.target.verdict(m.value), m.detail})
+		verdict := r.target.verdict(m.value)
+		if m.unjudged {
+			verdict = "machine busy"
+		}
+		out = append(out, line{r.what, r.target.String(), m.value, r.target.unit, verdict, m.detail})
 	}
 	return out, nil
 }

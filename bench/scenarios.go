@@ -24,6 +24,9 @@ var (
 type reading struct {
 	value  float64
 	detail string // what it is made of
+
+	// unjudged says that the machine was in no state to tell.
+	unjudged bool
 }
 
 // readings are what one scenario measured, by the names that its rows use.
