@@ -121,14 +121,11 @@ func (c *Client) ClientCredentials(ctx context.Context, r ClientCredentials) (To
 // outage reports whether err means that no token service answered, rather
 // than that it refused.
 func outage(ctx context.Context, err error) bool {
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || errors.Is(err, errProof) {
 		return false
 	}
 	var e *Error
-	if errors.As(err, &e) {
-		return e.Code == "" || e.Status >= 500
-	}
-	return !errors.Is(err, errProof)
+	return !errors.As(err, &e) || e.Code == "" || e.Status >= 500
 }
 
 // errProof marks errors of a ClientAuth: the network had no part in them.

@@ -22,10 +22,10 @@ import (
 // regions through one transport. Everything in it can be learnt again.
 type hostState struct {
 	discoveries flight.Group[string, tokenTemplate]
+	detecting   flight.Group[struct{}, string]
 
 	mu        sync.Mutex // guards all below; held for no I/O
 	templates map[string]tokenTemplate
-	detecting flight.Group[struct{}, string]
 	region    *string // detected; nil until then
 	down      map[string]time.Time
 }

@@ -1,7 +1,5 @@
 package entra
 
-import "encoding/json"
-
 // What the tests of the decoders, and nobody else, needs.
 var (
 	DecodeToken     = decodeToken
@@ -43,15 +41,4 @@ func Clouds() map[string][]string {
 		m[c.Host] = c.aliases
 	}
 	return m
-}
-
-// ScanAgrees reports whether body is scanned, and whether encoding/json reads
-// the same in it.
-func ScanAgrees(body []byte) (scanned, agrees bool) {
-	var a, b tokenAnswer
-	if !a.scan(body) {
-		return false, true
-	}
-	err := json.Unmarshal(body, &b)
-	return true, err == nil && a == b
 }

@@ -196,21 +196,3 @@ func FuzzMergeClaims(f *testing.F) {
 		}
 	})
 }
-
-// FuzzScan holds the fast reader of plain answers against encoding/json.
-func FuzzScan(f *testing.F) {
-	for _, a := range answers(f) {
-		f.Add(a.body)
-	}
-	for _, s := range []string{
-		`{"expires_in":"x","expires_in":5,"expires_in":"y"}`, `{"":1}`, `{"a":01}`, `{"a":0}`, `{"a":1.5}`, `{"a":-1}`, `{"a":1 }x`, "{\"a\"\n:\t\"b\" , \"c\":1}\r", `{}`, `{"a":}`,
-		`{"a"`, `{"a":1,}`, `{"a":1;}`, `{"access_token":1}`, `{"expires_on":999999999999}`, `{"expires_on":9999999999999}`, `{"error":"e","Error":"E"}`, `{"a" "b"}`, `{"a":"b`, `{"a":"b"`,
-	} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, body []byte) {
-		if _, agrees := entra.ScanAgrees(body); !agrees {
-			t.Fatalf("%q is not read as encoding/json reads it", body)
-		}
-	})
-}

@@ -254,6 +254,16 @@ func TestRedirects(t *testing.T) {
 	if elsewhere != 1 {
 		t.Errorf("%d requests went elsewhere, want the one that cannot be helped", elsewhere)
 	}
+	// The same host without TLS is another one.
+	downgraded := transporter(func(r *http.Request) (*http.Response, error) {
+		resp, err := granted(r)
+		resp.Request = r.Clone(r.Context())
+		resp.Request.URL.Scheme = "http"
+		return resp, err
+	})
+	if _, err := newClient(t, &downgraded).ClientCredentials(t.Context(), request()); !errors.Is(err, entra.ErrRedirected) {
+		t.Errorf("got %v, want ErrRedirected", err)
+	}
 	stay := &http.Client{Transport: follow.Transport, CheckRedirect: entra.SharedClient.CheckRedirect}
 	if _, err := newClient(t, stay, home, skipDiscovery).ClientCredentials(t.Context(), request()); err == nil || !strings.Contains(err.Error(), "the answer is a redirect") || elsewhere != 1 {
 		t.Errorf("got %v and %d requests elsewhere", err, elsewhere)

@@ -209,6 +209,16 @@ func TestPain79RegionalRefusalIsFinal(t *testing.T) {
 		if _, err := c.ClientCredentials(t.Context(), r); !errors.Is(err, cause) || err.Error() != "no assertion" || len(e.Journal()) != 0 {
 			t.Errorf("got %v and requests to %q, want the proof's error", err, hosts(e))
 		}
+		// The proof may itself come from a token service that is down.
+		r.Auth = &proof{fail: &entra.Error{Status: 503, Problem: "another server is down"}}
+		if _, err := c.ClientCredentials(t.Context(), r); err == nil || len(e.Journal()) != 0 {
+			t.Errorf("got %v and requests to %q, want the proof's error", err, hosts(e))
+		}
+		r.Auth = &proof{secret: entratest.DefaultClientSecret}
+		if _, err := c.ClientCredentials(t.Context(), r); err != nil || !slices.Equal(hosts(e), []string{regional}) {
+			t.Errorf("got %v and requests to %q, want the region still in use", err, hosts(e))
+		}
+		e.ResetJournal()
 		e.Inject(entratest.Fault{Host: regional, Hang: true})
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)

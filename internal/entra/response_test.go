@@ -189,22 +189,6 @@ func TestThrottledFor(t *testing.T) {
 	}
 }
 
-// Entra's own form of answer is read the fast way.
-func TestScan(t *testing.T) {
-	t.Parallel()
-	for body, want := range map[string]bool{
-		goodToken: true,
-		`{"token_type":"Bearer","scope":"https://vault.azure.net/.default","expires_in":3599,"ext_expires_in":3599,"access_token":"a.b-c_d"}`: true,
-		`{"token_type":"Bearer","expires_in":"3599","access_token":"token","more":null}`:                                                      false,
-		`{"access_token":"t\u006fken"}`: false,
-		`{"Access_Token":"token"}`:      false,
-	} {
-		if scanned, agrees := entra.ScanAgrees([]byte(body)); scanned != want || !agrees {
-			t.Errorf("%s: got scanned %t, agrees %t; want scanned %t", body, scanned, agrees, want)
-		}
-	}
-}
-
 // Without a transport of the caller's there is one of ours, and constructing a
 // client reaches for no network.
 func TestDefaultTransport(t *testing.T) {

@@ -49,7 +49,7 @@ const maxBody = 1 << 20
 var ErrOversized = errors.New("the answer is longer than any answer of a token endpoint")
 
 // ErrRedirected is in the tree of the error for a transport that followed a
-// redirect to another host.
+// redirect to another host, or away from TLS.
 var ErrRedirected = errors.New("the transport followed a redirect to another host: give it a CheckRedirect that returns http.ErrUseLastResponse")
 
 // guarded is the transport of every pipeline: it bounds bodies and notices
@@ -59,7 +59,7 @@ var ErrRedirected = errors.New("the transport followed a redirect to another hos
 type guarded struct{ inner policy.Transporter }
 
 func (g guarded) Do(req *http.Request) (*http.Response, error) {
-	asked := req.URL.Host
+	asked := *req.URL
 	resp, err := g.inner.Do(req)
 	if err != nil {
 		return nil, err
@@ -72,8 +72,8 @@ func (g guarded) Do(req *http.Request) (*http.Response, error) {
 	}
 	inner := resp.Body
 	defer inner.Close()
-	if resp.Request != nil && resp.Request.URL != nil && resp.Request.URL.Host != asked {
-		return nil, &final{fmt.Errorf("%w: %s, not %s", ErrRedirected, resp.Request.URL.Host, asked)}
+	if r := resp.Request; r != nil && r.URL != nil && (r.URL.Host != asked.Host || r.URL.Scheme != asked.Scheme) {
+		return nil, &final{fmt.Errorf("%w: %s://%s, not %s://%s", ErrRedirected, r.URL.Scheme, r.URL.Host, asked.Scheme, asked.Host)}
 	}
 	body, err := readWhole(inner, resp.ContentLength)
 	if err != nil {
