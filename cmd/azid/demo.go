@@ -134,15 +134,17 @@ The same against your own tenant, with an application's secret:
 `)
 }
 
-// showDuration is "94 ns" or "3.9 ms".
+// showDuration is "94 ns" or "3.9 ms", in seven letters up to an hour.
 func showDuration(d time.Duration) string {
-	switch {
-	case d < time.Microsecond:
-		return fmt.Sprintf("%d ns", d)
-	case d < time.Millisecond:
-		return fmt.Sprintf("%.1f µs", float64(d)/float64(time.Microsecond))
-	case d < time.Second:
-		return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
+	value, unit := float64(d), "ns"
+	for _, larger := range []string{"µs", "ms", "s"} {
+		if value < 1000 {
+			break
+		}
+		value, unit = value/1000, larger
 	}
-	return fmt.Sprintf("%.1f s", d.Seconds())
+	if unit == "ns" || value >= 99.95 {
+		return fmt.Sprintf("%.0f %s", value, unit)
+	}
+	return fmt.Sprintf("%.1f %s", value, unit)
 }

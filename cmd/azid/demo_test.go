@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -84,5 +85,16 @@ func TestDemoFailure(t *testing.T) {
 	}
 	if got := os.Getenv("AZURE_CLIENT_SECRET"); got != "the user's own" {
 		t.Errorf("afterwards the environment has %q", got)
+	}
+}
+
+func TestShowDuration(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{
+		94: "94 ns", 999: "999 ns", 1000: "1.0 µs", 3_940_000: "3.9 ms", 99_960_000: "100 ms", 113_200_000: "113 ms", 9 * time.Second: "9.0 s",
+	} {
+		if got := showDuration(d); got != want {
+			t.Errorf("%d: got %q, want %q", d, got, want)
+		}
 	}
 }
