@@ -33,11 +33,11 @@ vet: ## go vet of all modules, the interop tests included
 
 .PHONY: lint
 lint: ## golangci-lint of all modules, see .golangci.yml
-	@dirs=$(modules); for dir in $$dirs; do \
+	@dirs=$(modules); status=0; for dir in $$dirs; do \
 		echo "golangci-lint run ($${dir##*/})"; \
 		(cd "$$dir" && go run $(GOLANGCI_LINT) run --config "$(CURDIR)/.golangci.yml" \
-			--max-issues-per-linter 0 --max-same-issues 0 ./...); \
-	done
+			--max-issues-per-linter 0 --max-same-issues 0 ./...) || status=$$?; \
+	done; exit "$$status"
 
 .PHONY: test
 test: ## all tests that need no other program
@@ -62,10 +62,10 @@ cross: ## build and vet all modules for Linux, macOS and Windows, without cgo
 
 .PHONY: modules
 modules: ## build and vet each module alone, as its importers do, and check its go.mod
-	@dirs=$(modules); for dir in $$dirs; do \
+	@dirs=$(modules); status=0; for dir in $$dirs; do \
 		echo "go mod tidy -diff, go build, go vet ($${dir##*/})"; \
-		(cd "$$dir" && export GOWORK=off && go mod tidy -diff && go build ./... && go vet ./...); \
-	done
+		(cd "$$dir" && export GOWORK=off && go mod tidy -diff && go build ./... && go vet ./...) || status=$$?; \
+	done; exit "$$status"
 
 .PHONY: interop
 interop: ## tests with Microsoft's own libraries, installed from Debian and npm if missing

@@ -9,7 +9,8 @@ import azure.identity
 import azure.identity.aio
 
 DO = json.load(sys.stdin)
-DISCOVERY_OFF = {"instance_discovery": False}  # disable_instance_discovery=True from 1.13.0 on
+# The name before 1.13.0, and since.
+DISCOVERY_OFF = {"instance_discovery": False, "disable_instance_discovery": True}
 
 
 def arguments():
@@ -36,8 +37,6 @@ def get_token():
 
 async def get_token_async():
     name, args, kwargs = arguments()
-    if name != "ClientAssertionCredential":
-        kwargs.pop("instance_discovery", None)  # the asynchronous ones never do discovery
     async with getattr(azure.identity.aio, name)(*args, **kwargs) as credential:
         return await credential.get_token(DO["scope"])
 
