@@ -133,12 +133,16 @@ func (a *application) refusal(e *entra.Error, cause error, tenant string, scopes
 	if known {
 		fmt.Fprintf(&b, "\n  Next: %s", fill.Replace(advice.Next))
 	}
+	until := e.Received.Add(e.RetryAfter)
 	if e.RetryAfter > 0 {
-		fmt.Fprintf(&b, "\n  Throttled until %s, as the authority asks", time.Now().Add(e.RetryAfter).UTC().Format("15:04:05Z"))
+		fmt.Fprintf(&b, "\n  Throttled until %s, as the authority asks", until.UTC().Format("2006-01-02 15:04:05Z"))
 	}
 	f := &AuthenticationFailedError{
 		RawResponse: rawResponse(e), Code: e.Code, AADSTSCodes: e.Codes, SubError: e.SubError, Claims: e.Claims,
-		CorrelationID: e.Correlation, TraceID: e.TraceID, RetryAfter: e.RetryAfter, cause: cause,
+		CorrelationID: e.Correlation, TraceID: e.TraceID, cause: cause,
+	}
+	if e.RetryAfter > 0 {
+		f.RetryAfter = max(time.Until(until), 0) // less each time while the refusal is remembered
 	}
 	f.Timestamp, _ = time.Parse("2006-01-02 15:04:05Z", e.Timestamp)
 	if e.Correlation != "" {

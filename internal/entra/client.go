@@ -175,7 +175,7 @@ func (c *Client) post(ctx context.Context, endpoint string, form *Form) (TokenRe
 
 // describe completes an error that a decoder made.
 func (e *Error) describe(header http.Header, method, url string, form *Form) {
-	e.Method, e.URL = method, url
+	e.Method, e.URL, e.Received = method, url, time.Now()
 	if date, err := http.ParseTime(header.Get("Date")); err == nil {
 		e.Offset = time.Until(date).Round(time.Second)
 	}

@@ -52,8 +52,14 @@ func stateFor(t policy.Transporter) *hostState {
 	s := states.byKey[t]
 	if s == nil {
 		s = new(hostState)
-		if states.byKey == nil || len(states.byKey) >= maxStates {
+		if states.byKey == nil {
 			states.byKey = make(map[any]*hostState)
+		}
+		for other := range states.byKey {
+			if len(states.byKey) < maxStates {
+				break
+			}
+			delete(states.byKey, other) // any: what it held can be learnt again
 		}
 		states.byKey[t] = s
 	}

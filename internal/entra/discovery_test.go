@@ -322,7 +322,7 @@ func TestPain49NothingGoesElsewhere(t *testing.T) {
 		{"government, region, discovery off", "login.microsoftonline.us", tenant, true, "usgovvirginia", []string{"usgovvirginia.login.microsoftonline.us"}},
 		{"public, detection", "login.microsoftonline.com", tenant, true, entra.AutoDetect, []string{"169.254.169.254", "westeurope.login.microsoft.com"}},
 		{"private, discovery off", private, tenant, true, "", []string{private}},
-		{"private, region, discovery off", private, tenant, true, "local", []string{"local." + private}},
+		{"private, region, discovery off", private, tenant, true, "local", []string{private}},
 		{"loopback, discovery off", "localhost:8443", tenant, true, "", []string{"localhost:8443"}},
 		{"private, discovery on", private, tenant, false, "", []string{entra.PublicCloudHost, private}},
 		{"ADFS", "https://adfs.example.com/adfs", "adfs", false, "", []string{"adfs.example.com"}},

@@ -34,7 +34,8 @@ type Error struct {
 	Presented   string // what the assertion in the request says of itself, if that may be why
 	Problem     string // what is wrong with an answer that is not a refusal
 
-	RetryAfter time.Duration // how long the server asks to wait; 0 if it does not
+	Received   time.Time     // when the answer was there
+	RetryAfter time.Duration // how long the server asks to wait from then; 0 if it does not
 	Offset     time.Duration // server's clock less this machine's, to the second, if the answer has a date
 }
 

@@ -23,6 +23,7 @@ const defaultTryTimeout = 30 * time.Second
 type pipeline struct {
 	azcore  runtime.Pipeline
 	version string
+	plain   bool // nobody else's policy can put another body in an answer's place
 }
 
 // newPipeline builds the pipeline for cfg. The bodies of requests are secret
@@ -38,8 +39,12 @@ func newPipeline(cfg Config) pipeline {
 	if o.Retry.TryTimeout == 0 {
 		o.Retry.TryTimeout = defaultTryTimeout
 	}
+	if o.Retry.RetryDelay < 0 {
+		o.Retry.RetryDelay = 1 // none; azcore takes its own zero for an overflow and waits a minute
+	}
 	return pipeline{
 		version: cfg.Version,
+		plain:   len(o.PerCallPolicies)+len(o.PerRetryPolicies) == 0,
 		azcore: runtime.NewPipeline(cfg.Module, cfg.Version, runtime.PipelineOptions{
 			PerRetry:       []policy.Policy{taking{}},
 			AllowedHeaders: []string{"X-Ms-Request-Id", "Client-Request-Id", "X-Client-Sku", "X-Client-Ver"},
@@ -52,8 +57,7 @@ type notice struct {
 	// until is when a server that asked to be left alone may be asked again,
 	// to be known even if the callers leave before the last try.
 	until time.Time
-	// body is the answer's, if nobody has put another in its place.
-	body *wholeBody
+	body *wholeBody // of the answer
 }
 
 // taking is the policy that fills a request's notice.
@@ -100,7 +104,7 @@ func (p pipeline) exchange(ctx context.Context, method, url string, form *Form, 
 	resp, err := p.azcore.Do(req)
 	if err == nil {
 		defer resp.Body.Close() // ends the last try's context
-		if n.body != nil {
+		if p.plain && n.body != nil {
 			return resp, n.body.all, nil
 		}
 		body, err := runtime.Payload(resp)

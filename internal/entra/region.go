@@ -65,9 +65,11 @@ func newMachine(cfg Config) *machine {
 
 // regionalHost returns the host of the regional endpoint to use, or "" for the
 // global one (token-endpoint facts, section 4). ADFS, dSTS and external
-// identities have no regions.
+// identities have no regions. Nor has an unknown host with discovery switched
+// off: nothing is to be sent to any other host then.
 func (c *Client) regionalHost(ctx context.Context, tenant string) string {
-	if c.authority.Legacy(tenant) || c.authority.external() {
+	cloud := c.authority.cloud
+	if c.authority.Legacy(tenant) || c.authority.external() || cloud == nil && c.skipDiscovery {
 		return ""
 	}
 	region := c.region
@@ -78,7 +80,7 @@ func (c *Client) regionalHost(ctx context.Context, tenant string) string {
 		return ""
 	}
 	host := region + "." + c.authority.host
-	if cloud := c.authority.cloud; cloud != nil {
+	if cloud != nil {
 		host = region + "." + cloud.Host
 		if cloud.Host == PublicCloudHost {
 			host = region + ".login.microsoft.com"
