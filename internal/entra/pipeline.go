@@ -57,7 +57,7 @@ type notice struct {
 	// until is when a server that asked to be left alone may be asked again,
 	// to be known even if the callers leave before the last try.
 	until time.Time
-	body *wholeBody // of the answer
+	body  *wholeBody // of the answer
 }
 
 // taking is the policy that fills a request's notice.
