@@ -104,7 +104,7 @@ func (c *ChainedTokenCredential) try(ctx context.Context, opts policy.TokenReque
 		if ctx.Err() != nil {
 			return azcore.AccessToken{}, nil, c.stopped(ctx, attempts)
 		}
-		if !asUnavailable(err) {
+		if !IsCredentialUnavailable(err) {
 			return azcore.AccessToken{}, nil, c.failed(attempts)
 		}
 		events.Log(ctx, events.ChainSkipped, slog.String("chain", c.name), slog.String("credential", typeName(s)), events.Since(start), events.Err(err))
@@ -164,7 +164,7 @@ func (c *ChainedTokenCredential) message(attempts []attempt) string {
 	var b strings.Builder
 	last := attempts[len(attempts)-1]
 	skipped := attempts
-	if asUnavailable(last.err) {
+	if IsCredentialUnavailable(last.err) {
 		fmt.Fprintf(&b, "%s: none of its %d credentials could get a token", c.name, len(attempts))
 	} else {
 		skipped = attempts[:len(attempts)-1]

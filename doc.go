@@ -35,8 +35,8 @@
 //
 // # Errors
 //
-// Errors are of three kinds, to be found with [errors.As]: the credential is
-// unavailable (see [NewCredentialUnavailableError]; a chain goes on),
+// Errors are of three kinds: the credential is unavailable and a chain goes on
+// (see [NewCredentialUnavailableError] and [IsCredentialUnavailable]),
 // [*AuthenticationFailedError], and [*AuthenticationRequiredError]. When a
 // context ends, errors.Is(err, context.Canceled) or the like holds. No error,
 // log entry or formatted value holds a secret, an assertion or a token.

@@ -2,12 +2,17 @@ package azidentity
 
 import (
 	"bytes"
+	"cmp"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -87,9 +92,11 @@ func (*credentialUnavailableError) NonRetriable() {}
 
 func (*credentialUnavailableError) credentialUnavailable() {}
 
-// asUnavailable reports whether a chain goes on after err. A failure stops it,
-// also the failure of an inner chain that has unavailable members in its tree.
-func asUnavailable(err error) bool {
+// IsCredentialUnavailable reports whether err says that a credential could not
+// try to authenticate, which is when a chain goes on to its next one. The failure
+// of a chain is none, although its tree holds the errors of members that were
+// unavailable.
+func IsCredentialUnavailable(err error) bool {
 	var failed *AuthenticationFailedError
 	var unavailable credentialUnavailable
 	return !errors.As(err, &failed) && errors.As(err, &unavailable)
@@ -101,12 +108,40 @@ func (a *application) newFailure(err error, tenant string, scopes []string) erro
 	var failed *AuthenticationFailedError
 	var refused *entra.Error
 	switch {
-	case asUnavailable(err), errors.As(err, &failed):
+	case IsCredentialUnavailable(err), errors.As(err, &failed):
 		return err // from an assertion callback that is a credential itself
 	case errors.As(err, &refused):
 		return a.refusal(refused, err, tenant, scopes)
 	}
-	return &AuthenticationFailedError{message: a.name + ": " + err.Error(), cause: err}
+	message := a.name + ": " + err.Error()
+	if next := networkAdvice(err); next != "" {
+		message += "\n  Next: " + next
+	}
+	return &AuthenticationFailedError{message: message, cause: err}
+}
+
+// networkAdvice says what to do about a request that found no answer.
+func networkAdvice(err error) string {
+	var verification *tls.CertificateVerificationError
+	var unknown x509.UnknownAuthorityError
+	var dns *net.DNSError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &verification) && errors.As(err, &unknown):
+		seen := "somebody"
+		if len(verification.UnverifiedCertificates) > 0 {
+			issuer := verification.UnverifiedCertificates[0].Issuer
+			seen = fmt.Sprintf("%q", cmp.Or(issuer.CommonName, issuer.String()))
+		}
+		return "the server's certificate is issued by " + seen + ", whom this machine does not trust: if that is a proxy of yours, add its certificate to the system's, or name it in SSL_CERT_FILE"
+	case errors.As(err, &dns):
+		return "check the name of the authority (AZURE_AUTHORITY_HOST) and this machine's name resolution"
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return "check AZURE_AUTHORITY_HOST, and that this machine may reach it, directly or through HTTPS_PROXY"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return "the authority did not answer in time: check that this machine may reach it, directly or through HTTPS_PROXY"
+	}
+	return ""
 }
 
 // refusal explains an answer of the authority.

@@ -17,10 +17,12 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"github.com/azid-go/azidentity"
 	"github.com/azid-go/azidentity/entratest"
+	"github.com/azid-go/azidentity/internal/loopback"
 )
 
 // Pain 64: everything that Entra says is in fields, and the text says who,
@@ -269,4 +271,35 @@ func TestPain65Events(t *testing.T) {
 	if len(lines) != 1 || !strings.Contains(lines[0], `msg="azidentity: token acquired" credential=ClientSecretCredential tenant=`+tenantID) {
 		t.Errorf("got %d lines for one acquisition:\n%s", len(lines), debug.String())
 	}
+}
+
+// What fails below the protocol says what to do, too.
+func TestNetworkFailuresHaveANextStep(t *testing.T) {
+	t.Parallel()
+	s := entratest.NewServer(nil)
+	untrusting := &http.Client{Transport: &http.Transport{DialContext: loopback.Dial}}
+	ask := func(host string, client *http.Client) error {
+		c, err := azidentity.NewClientSecretCredential(tenantID, clientID, goodKey, &azidentity.ClientSecretCredentialOptions{
+			DisableInstanceDiscovery: true,
+			ClientOptions: azcore.ClientOptions{
+				Transport: client, Retry: policy.RetryOptions{MaxRetries: -1},
+				Cloud: cloud.Configuration{ActiveDirectoryAuthorityHost: host},
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.GetToken(t.Context(), armToken)
+		return err
+	}
+	if err := ask(s.URL, untrusting); err == nil || !strings.Contains(err.Error(), "\n  Next: the server's certificate is issued by ") {
+		t.Errorf("got %v, want the issuer named", err)
+	}
+	s.Close()
+	err := ask(s.URL, untrusting)
+	var failed *azidentity.AuthenticationFailedError
+	if !errors.As(err, &failed) || failed.RawResponse != nil || !strings.Contains(err.Error(), "\n  Next: check AZURE_AUTHORITY_HOST") {
+		t.Errorf("got %v, want a next step", err)
+	}
+	untrusting.CloseIdleConnections()
 }

@@ -92,8 +92,14 @@ func openChain(l *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, erro
 	if err != nil {
 		return nil, err
 	}
-	first := answer{err: azidentity.NewCredentialUnavailableError("not configured, for the demo")}
-	return azidentity.NewChainedTokenCredential([]azcore.TokenCredential{first, second}, nil)
+	return azidentity.NewChainedTokenCredential([]azcore.TokenCredential{unavailable{}, second}, nil)
+}
+
+// unavailable is a credential that cannot try.
+type unavailable struct{}
+
+func (unavailable) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	return azcore.AccessToken{}, azidentity.NewCredentialUnavailableError("not configured, for the demo")
 }
 
 func openProvider(l *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, error) {

@@ -1,16 +1,11 @@
 package main
 
 import (
-	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"strings"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -82,45 +77,16 @@ func exitStatus(err error) int {
 		return exitUsage
 	case errors.As(err, &required), errors.As(err, &failed) && failed.Code == "interaction_required":
 		return exitPerson
-	case unavailable(err):
+	case azidentity.IsCredentialUnavailable(err):
 		return exitUnavailable
 	}
 	return exitFailed
 }
 
-// unavailable reports whether err says that a credential could not try. A chain
-// knows, and nothing else that is exported: it goes on to the second source on
-// such errors only.
-func unavailable(err error) bool {
-	chain, chainErr := azidentity.NewChainedTokenCredential([]azcore.TokenCredential{answer{err: err}, answer{token: "reached"}}, nil)
-	if chainErr != nil {
-		return false
-	}
-	_, err = chain.GetToken(context.Background(), policy.TokenRequestOptions{})
-	return err == nil
-}
-
-// answer is a credential that always says the same.
-type answer struct {
-	token string
-	err   error
-}
-
-func (a answer) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	return azcore.AccessToken{Token: a.token}, a.err
-}
-
 // advise adds what to do next to errors whose text cannot know that they reached
 // a person at a command line.
 func advise(err error) error {
-	var unknownCA x509.UnknownAuthorityError
-	var network *net.OpError
-	switch {
-	case errors.As(err, &unknownCA):
-		return &hint{err, "for the emulator, set SSL_CERT_FILE to the file that azid emulator names; behind a proxy that inspects TLS, to its CA"}
-	case errors.As(err, &network) && network.Op == "dial":
-		return &hint{err, "check AZURE_AUTHORITY_HOST, the network and the proxy; an emulator is started by azid emulator"}
-	case exitStatus(err) == exitUnavailable:
+	if exitStatus(err) == exitUnavailable {
 		return &hint{err, "set the variables, or try without Azure: azid emulator"}
 	}
 	return err

@@ -74,7 +74,7 @@ var advice = map[int]Advice{
 	50001: {"knows no resource for the scope {scope}, or has it disabled",
 		"check the scope's spelling and the tenant"},
 	1002012: {"takes only <resource>/.default as the scope of an application's own token, not {scope}",
-		"replace the scope's last part by /.default"},
+		"ask for the resource's identifier followed by /.default, for example https://management.azure.com/.default"},
 	70011: {"cannot read the scope {scope}",
 		"give <resource>/.default, for example https://management.azure.com/.default"},
 	28000: {"was asked for several resources at once",
