@@ -134,13 +134,20 @@ var knownDifferences = []knownDifference{
 	}, {
 		"region-host-verified",
 		"an unknown host is asked about, at itself, also if a region is configured",
-		"Microsoft's takes a region's endpoint at any host for genuine, whatever DisableInstanceDiscovery says. A mistyped host would get the secret.",
+		"Microsoft's takes a region's endpoint at any host for genuine, whatever DisableInstanceDiscovery says: a mistyped host gets the secret.",
 		func(s scenario, d difference) bool {
 			if !s.discovers() || s.env["AZURE_REGIONAL_AUTHORITY_NAME"] == "" {
 				return false
 			}
 			return d.kind == "instance-discovery" && d.field == "request" && d.theirs == "" ||
 				d.kind == "openid-configuration" && d.field == "host" && d.theirs == "westeurope."+d.ours
+		},
+	}, {
+		"region-not-at-private-host",
+		"a configured region is ignored at an unknown host with discovery switched off",
+		"Only Microsoft's clouds have regional endpoints. DisableInstanceDiscovery promises that nothing is sent to a host that was not named.",
+		func(s scenario, d difference) bool {
+			return strings.HasSuffix(s.authority, ".example") && s.skip && d.kind == "token" && d.field == "host" && d.theirs == "westeurope."+d.ours
 		},
 	}, {
 		"tenant-refused-by-token-endpoint",

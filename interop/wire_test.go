@@ -31,12 +31,13 @@ const (
 // are asked of it in turn.
 type scenario struct {
 	name      string
-	proof     string // see newPair
+	proof     string // see runBoth
 	tenant    string // default entratest.DefaultTenantID
 	authority string // default none
 	env       map[string]string
 	skip      bool // instance discovery
 	requests  []policy.TokenRequestOptions
+	fails     bool // every request
 }
 
 // scenarios is what is compared. Service principals only: wire_differences_test.go
@@ -80,9 +81,9 @@ func scenarios() []scenario {
 	add(scenario{name: "private, discovery", proof: "secret", authority: "https://" + privateHost, requests: several})
 	add(scenario{name: "private, discovery, region", proof: "secret", authority: "https://" + privateHost, env: map[string]string{"AZURE_REGIONAL_AUTHORITY_NAME": "westeurope"}, requests: one})
 	add(scenario{name: "certificate private, discovery", proof: "certificate", authority: "https://" + privateHost, requests: one})
-	add(scenario{name: "refused by discovery", proof: "secret", authority: "https://" + refusedHost, requests: one})
-	add(scenario{name: "unknown tenant", proof: "secret", tenant: "10000000-aaaa-4aaa-8aaa-00000000dead", requests: one})
-	add(scenario{name: "wrong secret", proof: "wrong secret", requests: one})
+	add(scenario{name: "refused by discovery", proof: "secret", authority: "https://" + refusedHost, requests: one, fails: true})
+	add(scenario{name: "unknown tenant", proof: "secret", tenant: "10000000-aaaa-4aaa-8aaa-00000000dead", requests: one, fails: true})
+	add(scenario{name: "wrong secret", proof: "wrong secret", requests: one, fails: true})
 	region := map[string]string{"AZURE_REGIONAL_AUTHORITY_NAME": "TryAutoDetect", "REGION_NAME": "westeurope"}
 	add(scenario{name: "region detected", proof: "secret", env: region, requests: one})
 	for _, host := range []string{"login.windows.net", "login.microsoftonline.us", privateHost} {
@@ -99,12 +100,18 @@ func scenarios() []scenario {
 // and everything in the table occurs.
 func TestWire(t *testing.T) {
 	occurred := map[string]bool{}
-	for _, s := range scenarios() {
+	all, ran := scenarios(), 0
+	for _, s := range all {
 		t.Run(s.name, func(t *testing.T) {
 			for name, value := range s.env {
 				t.Setenv(name, value)
 			}
-			theirs, ours := newPair(t, s)
+			theirs, ours := runBoth(t, s)
+			for _, outcome := range ours.outcomes {
+				if outcome != "a token" && !s.fails {
+					t.Errorf("got %s", outcome)
+				}
+			}
 			for _, d := range compare(theirs, ours) {
 				known := explain(s, d)
 				if known == nil {
@@ -113,10 +120,11 @@ func TestWire(t *testing.T) {
 				}
 				occurred[known.key] = true
 			}
+			ran++
 		})
 	}
-	if t.Failed() {
-		return // what has not run has not occurred
+	if t.Failed() || ran < len(all) {
+		return // what has not run cannot have occurred
 	}
 	for _, k := range knownDifferences {
 		if !occurred[k.key] {
@@ -131,9 +139,8 @@ type run struct {
 	outcomes []string // of each GetToken
 }
 
-// newPair runs s with Microsoft's credential and with ours, each against an
-// emulator of its own that has the same contents.
-func newPair(t *testing.T, s scenario) (theirs, ours run) {
+// runBoth runs s with Microsoft's credential, then with ours, against one emulator.
+func runBoth(t *testing.T, s scenario) (theirs, ours run) {
 	t.Helper()
 	tenant := s.tenant
 	if tenant == "" {
@@ -150,7 +157,6 @@ func newPair(t *testing.T, s scenario) (theirs, ours run) {
 	}
 	recorder, client := newRecorder(t, emulator)
 	options := func() azcore.ClientOptions {
-		// The secret is wrong, or not, at the first attempt: no retries.
 		return azcore.ClientOptions{
 			Transport: client, Retry: policy.RetryOptions{MaxRetries: -1},
 			Cloud: cloud.Configuration{ActiveDirectoryAuthorityHost: s.authority},
