@@ -53,15 +53,15 @@ type appOptions struct {
 // An application is a service principal that gets tokens for itself. It is
 // what the credentials with a secret, a certificate or an assertion share.
 type application struct {
-	name     string // of the credential, for errors, traces and events
-	clientID string
-	tenants  tenantRules
-	auth     clientAuth
-	entra    *entra.Client
-	scopes   entra.Authority // checks scopes
-	tokens   *tokencache.Cache
-	owner    tokencache.Owner
-	tracer   tracing.Tracer
+	name      string // of the credential, for errors, traces and events
+	clientID  string
+	tenants   tenantRules
+	auth      clientAuth
+	entra     *entra.Client
+	authority entra.Authority
+	tokens    *tokencache.Cache
+	owner     tokencache.Owner
+	tracer    tracing.Tracer
 
 	life    context.Context // ends with Close
 	close   context.CancelFunc
@@ -93,7 +93,7 @@ func newApplication(name, tenant, clientID string, auth clientAuth, o appOptions
 		return fail(err)
 	}
 	a := &application{
-		name: name, clientID: clientID, tenants: rules, auth: auth, entra: client, scopes: authority,
+		name: name, clientID: clientID, tenants: rules, auth: auth, entra: client, authority: authority,
 		tokens:  sharedTokens,
 		tracer:  o.TracingProvider.NewTracer(module, version),
 		sharing: o.Transport == nil,
@@ -197,7 +197,7 @@ func (a *application) log(ctx context.Context, q tokencache.Query, t entra.Token
 }
 
 func (a *application) fetch(ctx context.Context, q tokencache.Query) (entra.TokenResponse, error) {
-	if err := a.scopes.CheckScopes(q.Scopes); err != nil {
+	if err := a.authority.CheckScopes(q.Scopes); err != nil {
 		return entra.TokenResponse{}, err
 	}
 	return a.entra.ClientCredentials(ctx, entra.ClientCredentials{
