@@ -231,7 +231,7 @@ var knownDifferences = []knownDifference{
 	}, {
 		"header-client-machine",
 		"no `x-client-OS`, `x-client-CPU`",
-		"Telemetry; the User-Agent says the same.",
+		"Telemetry. The User-Agent names the system.",
 		func(_ scenario, d difference) bool {
 			return (d.field == "header.X-Client-Os" || d.field == "header.X-Client-Cpu") && d.ours == ""
 		},
