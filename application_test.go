@@ -134,6 +134,16 @@ func TestPain12OtherCredentialsDoNotShare(t *testing.T) {
 		"certificate": func() (azcore.TokenCredential, error) {
 			return azidentity.NewClientCertificateCredential(tenantID, clientID, certs, key, &azidentity.ClientCertificateCredentialOptions{ClientOptions: o})
 		},
+		"verified host": func() (azcore.TokenCredential, error) {
+			o := o
+			o.Cloud = cloud.Configuration{ActiveDirectoryAuthorityHost: "https://login.private.example"}
+			return azidentity.NewClientSecretCredential(tenantID, clientID, goodKey, &options{ClientOptions: o})
+		},
+		"another assertion": func() (azcore.TokenCredential, error) {
+			return azidentity.NewClientAssertionCredential(tenantID, clientID, func(context.Context) (string, error) {
+				return e.FederatedAssertion(entratest.DefaultFederatedSubject)
+			}, &azidentity.ClientAssertionCredentialOptions{ClientOptions: o})
+		},
 		"assertion": func() (azcore.TokenCredential, error) {
 			return azidentity.NewClientAssertionCredential(tenantID, clientID, func(context.Context) (string, error) {
 				return e.FederatedAssertion(entratest.DefaultFederatedSubject)

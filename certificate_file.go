@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -71,8 +72,9 @@ func (c *certificateFile) read() (*certificateAuth, [sha256.Size]byte, fileState
 
 // unwrapPath drops the path from an error, as it is named already.
 func unwrapPath(err error) error {
-	if e, ok := err.(*os.PathError); ok {
-		return e.Err
+	var at *os.PathError
+	if errors.As(err, &at) {
+		return at.Err
 	}
 	return err
 }

@@ -65,7 +65,7 @@ func (c *ClientAssertionCredential) GetToken(ctx context.Context, opts policy.To
 	return c.app.token(ctx, &opts)
 }
 
-// Close: see [ClientSecretCredential.Close].
+// Close does what [ClientSecretCredential.Close] does.
 func (c *ClientAssertionCredential) Close() error { return c.app.Close() }
 
 var _ azcore.TokenCredential = (*ClientAssertionCredential)(nil)

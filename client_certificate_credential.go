@@ -76,7 +76,7 @@ func (c *ClientCertificateCredential) GetToken(ctx context.Context, opts policy.
 	return c.app.token(ctx, &opts)
 }
 
-// Close: see [ClientSecretCredential.Close].
+// Close does what [ClientSecretCredential.Close] does.
 func (c *ClientCertificateCredential) Close() error { return c.app.Close() }
 
 // ParseCertificates reads certificates and their private key from the contents

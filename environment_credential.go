@@ -151,7 +151,7 @@ func (c *EnvironmentCredential) GetToken(ctx context.Context, opts policy.TokenR
 	return c.cred.GetToken(ctx, opts)
 }
 
-// Close: see [ClientSecretCredential.Close].
+// Close does what [ClientSecretCredential.Close] does.
 func (c *EnvironmentCredential) Close() error { return closeCredential(c.cred) }
 
 // closeCredential closes cred if it can be.

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -30,9 +31,6 @@ type AuthenticationFailedError struct {
 
 	// Code is the OAuth error code, such as "invalid_client", or empty.
 	Code string
-	// AADSTSCodes are Entra's own numbers, the most specific first. They
-	// explain; programs had better decide on Code.
-	AADSTSCodes []int
 	// SubError refines Code, for example "basic_action".
 	SubError string
 	// Claims is a challenge, as JSON, for whoever can sign the user in again.
@@ -45,6 +43,16 @@ type AuthenticationFailedError struct {
 
 	message string
 	cause   error
+	refusal *entra.Error // nil if there was no answer
+}
+
+// AADSTSCodes returns Entra's own numbers, the most specific first. They explain;
+// programs had better decide on Code.
+func (e *AuthenticationFailedError) AADSTSCodes() []int {
+	if e.refusal == nil {
+		return nil
+	}
+	return slices.Clone(e.refusal.Codes)
 }
 
 // Error says in its first line which credential failed and why, and in the
@@ -173,8 +181,8 @@ func (a *application) refusal(e *entra.Error, cause error, tenant string, scopes
 		fmt.Fprintf(&b, "\n  Throttled until %s, as the authority asks", until.UTC().Format("2006-01-02 15:04:05Z"))
 	}
 	f := &AuthenticationFailedError{
-		RawResponse: rawResponse(e), Code: e.Code, AADSTSCodes: e.Codes, SubError: e.SubError, Claims: e.Claims,
-		CorrelationID: e.Correlation, TraceID: e.TraceID, cause: cause,
+		RawResponse: rawResponse(e), Code: e.Code, SubError: e.SubError, Claims: e.Claims,
+		CorrelationID: e.Correlation, TraceID: e.TraceID, cause: cause, refusal: e,
 	}
 	if e.RetryAfter > 0 {
 		f.RetryAfter = max(time.Until(until), 0) // less each time while the refusal is remembered

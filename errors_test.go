@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,7 +36,7 @@ func TestPain64RefusedSecret(t *testing.T) {
 	if !errors.As(err, &e) {
 		t.Fatalf("got %T, want *AuthenticationFailedError", err)
 	}
-	if e.Code != "invalid_client" || len(e.AADSTSCodes) == 0 || e.AADSTSCodes[0] != 7000215 ||
+	if e.Code != "invalid_client" || !slices.Contains(e.AADSTSCodes(), 7000215) ||
 		e.CorrelationID == "" || e.TraceID == "" || time.Since(e.Timestamp).Abs() > time.Minute {
 		t.Errorf("fields: %+v", *e)
 	}

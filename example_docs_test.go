@@ -58,7 +58,7 @@ func Example_docsErrorFields() {
 	case errors.As(err, &failed) && failed.RetryAfter > 0:
 		fmt.Println("ask again in", failed.RetryAfter)
 	case errors.As(err, &failed):
-		fmt.Println("refused:", failed.Code, failed.AADSTSCodes)
+		fmt.Println("refused:", failed.Code, failed.AADSTSCodes())
 	}
 	// Output: refused: invalid_client [7000215]
 }
@@ -289,7 +289,7 @@ func Example_docsPythonErrors() {
 	case errors.As(err, &required):
 		fmt.Println("a user has to sign in for", required.TokenRequestOptions.Scopes)
 	case errors.As(err, &failed):
-		fmt.Println("failed:", failed.Code, failed.AADSTSCodes)
+		fmt.Println("failed:", failed.Code, failed.AADSTSCodes())
 	default:
 		fmt.Println("unavailable:", err)
 	}

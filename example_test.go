@@ -224,7 +224,7 @@ func ExampleAuthenticationFailedError() {
 	_, err = cred.GetToken(context.Background(), policy.TokenRequestOptions{Scopes: []string{"https://management.azure.com/.default"}})
 	var failed *azidentity.AuthenticationFailedError
 	if errors.As(err, &failed) {
-		fmt.Println(failed.Code, failed.AADSTSCodes)
+		fmt.Println(failed.Code, failed.AADSTSCodes())
 	}
 	// Output: invalid_client [7000215]
 }

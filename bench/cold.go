@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -13,9 +14,9 @@ import (
 )
 
 // fresh numbers clients that no credential has had yet.
-var fresh = 1000
+var fresh atomic.Int64
 
-func freshClient() string { fresh++; return guid(client, fresh) }
+func freshClient() string { return guid(client, 1000+int(fresh.Add(1))) }
 
 // missBatch is how many tokens a credential gets in a round of the
 // measurements below. It is small, since Microsoft's library takes the longer

@@ -25,7 +25,9 @@ func keyFor(tenant string) floorKey {
 		tenant:    tenant,
 		client:    guid(client, 1),
 		proof:     strings.Repeat("p", 32),
+		user:      "", // an application's own token
 		scopes:    strings.Clone(armScope[0]),
+		cae:       false,
 	}
 }
 

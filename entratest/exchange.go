@@ -3,6 +3,7 @@ package entratest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -104,7 +105,7 @@ func (ex *exchange) response(r *http.Request) (*http.Response, error) {
 		if err := r.Context().Err(); err != nil {
 			return nil, err
 		}
-		if ex.err != io.ErrUnexpectedEOF {
+		if !errors.Is(ex.err, io.ErrUnexpectedEOF) {
 			return nil, ex.err
 		}
 		return nil, errReset
@@ -142,7 +143,7 @@ func (b *responseBody) Read(p []byte) (int, error) {
 		if err := b.ctx.Err(); err != nil {
 			return 0, err
 		}
-		n, err, more := b.ex.read(p)
+		n, more, err := b.ex.read(p)
 		if n > 0 || err != nil {
 			return n, err
 		}
@@ -153,19 +154,19 @@ func (b *responseBody) Read(p []byte) (int, error) {
 	}
 }
 
-func (ex *exchange) read(p []byte) (n int, err error, more <-chan struct{}) {
+func (ex *exchange) read(p []byte) (n int, more <-chan struct{}, err error) {
 	ex.mu.Lock()
 	defer ex.mu.Unlock()
 	switch {
 	case ex.closed:
-		return 0, http.ErrBodyReadAfterClose, nil
+		return 0, nil, http.ErrBodyReadAfterClose
 	case ex.buffer.Len() > 0 || len(p) == 0:
 		n, _ = ex.buffer.Read(p)
-		return n, nil, ex.more
+		return n, ex.more, nil
 	case ex.err != nil:
-		return 0, ex.err, nil
+		return 0, nil, ex.err
 	}
-	return 0, nil, ex.more
+	return 0, ex.more, nil
 }
 
 // Close lets the handler know that nobody reads on.

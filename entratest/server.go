@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // Server is an emulator that listens with TLS.
@@ -65,9 +66,10 @@ func Listen(addr string, cfg *Config) (*Server, error) {
 	s := &Server{Emulator: e, URL: "https://localhost:" + port, ca: ca, listener: listener, stop: stop}
 	e.base = s.URL
 	s.http = &http.Server{
-		Handler:     http.HandlerFunc(s.serveHTTP),
-		BaseContext: func(net.Listener) context.Context { return ctx },
-		ErrorLog:    log.New(io.Discard, "", 0), // handshakes of clients that do not trust the CA
+		Handler:           http.HandlerFunc(s.serveHTTP),
+		ReadHeaderTimeout: 30 * time.Second,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ErrorLog:          log.New(io.Discard, "", 0), // handshakes of clients that do not trust the CA
 	}
 	s.client = s.newClient()
 	s.served.Go(func() {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -36,7 +37,7 @@ claims
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 	}
 	for _, opaque := range []string{"", "opaque", "a.b.c", "..", "eyJhbGciOiJSU0EtT0FFUCJ9.a.b.c.d"} {
-		if err := decodeToken(&out, opaque, false, now); err != errOpaque {
+		if err := decodeToken(&out, opaque, false, now); !errors.Is(err, errOpaque) {
 			t.Errorf("%q: got %v", opaque, err)
 		}
 	}

@@ -15,23 +15,23 @@ func showWaiting(w io.Writer, what string, limit time.Duration) (stop func()) {
 		return func() {}
 	}
 	done := make(chan struct{})
-	var shown sync.WaitGroup
-	shown.Go(func() {
-		start, any := time.Now(), false
+	var showing sync.WaitGroup
+	showing.Go(func() {
+		start, shown := time.Now(), false
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
 		for {
 			select {
 			case <-tick.C:
-				any = true
+				shown = true
 				fmt.Fprintf(w, "\r\x1b[Kwaiting for %s (%.0f s of %s)", what, time.Since(start).Seconds(), limit)
 			case <-done:
-				if any {
+				if shown {
 					fmt.Fprint(w, "\r\x1b[K")
 				}
 				return
 			}
 		}
 	})
-	return func() { close(done); shown.Wait() }
+	return func() { close(done); showing.Wait() }
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/asn1"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -37,7 +38,7 @@ func TestPain45OtherWriters(t *testing.T) {
 				t.Errorf("%s, password %q: got %s", name, password, outcome(got, err))
 			}
 			if password != "" {
-				if _, _, err := assertion.ParseCertificates(data, []byte("wrong")); err != assertion.ErrWrongPassword {
+				if _, _, err := assertion.ParseCertificates(data, []byte("wrong")); !errors.Is(err, assertion.ErrWrongPassword) {
 					t.Errorf("%s: with a wrong password got %v", name, err)
 				}
 			}

@@ -315,7 +315,7 @@ func TestPain18CancelAtEveryStep(t *testing.T) {
 					e := newEmulator(t, entratest.Config{Region: "westeurope"})
 					e.Inject(tc.fault)
 					ctx, cancel := context.WithTimeout(t.Context(), tc.after)
-					if how == context.Canceled {
+					if errors.Is(how, context.Canceled) {
 						ctx, cancel = context.WithCancel(t.Context())
 						defer time.AfterFunc(tc.after, cancel).Stop()
 						synctest.Wait()

@@ -79,9 +79,10 @@ func newEntry(k Key, hash, order uint64, t Token, now time.Time) *entry {
 	margin := min(maxMargin, t.ExpiresOn.Sub(now)/4)
 	e.waitFrom = e.expiresOn - int64(margin)
 	if t.RefreshOn.IsZero() {
-		// Spread over one more margin, so that tokens that were acquired
-		// together are not renewed together.
-		e.renewFrom = e.waitFrom - rand.Int64N(int64(margin)+1)
+		// Early enough to be done before callers wait, and spread, so that
+		// tokens that were acquired together are not renewed together.
+		half := int64(margin) / 2
+		e.renewFrom = e.waitFrom - half - rand.Int64N(half+1)
 	} else {
 		e.refreshOn = t.RefreshOn.UnixNano()
 		e.renewFrom = min(e.refreshOn, e.waitFrom)

@@ -193,7 +193,7 @@ func (c *Cache) fetch(ctx context.Context, q Query, hash uint64, req request, sr
 			aging.failed(now.UnixNano(), until.UnixNano())
 			events.Log(ctx, events.RenewalFailed, events.Err(err))
 		}
-		if context.Cause(ctx) == flight.ErrBound && errors.Is(err, context.DeadlineExceeded) {
+		if errors.Is(context.Cause(ctx), flight.ErrBound) && errors.Is(err, context.DeadlineExceeded) {
 			err = &boundError{err}
 		}
 		return Token{}, err

@@ -133,6 +133,29 @@ func TestPain8ColdStampedeIsOneFetch(t *testing.T) {
 	})
 }
 
+// A caller who missed a token that was filed the moment after does not fetch
+// another.
+func TestPain8LateCallersFindTheToken(t *testing.T) {
+	t.Parallel()
+	for round := range 200 {
+		c := tokencache.New(tokencache.Limits{})
+		src := &issuer{lifetime: time.Hour}
+		start := make(chan struct{})
+		var wg sync.WaitGroup
+		for range 32 {
+			wg.Go(func() {
+				<-start
+				get(t, c, query("a"), src)
+			})
+		}
+		close(start)
+		wg.Wait()
+		if n := src.n.Load(); n != 1 {
+			t.Fatalf("round %d: %d fetches, want 1", round, n)
+		}
+	}
+}
+
 // Pain 9: a million distinct users in a cache of 10,000 leave memory under a
 // fixed ceiling, and expired tokens go without being asked for.
 func TestPain9BoundedMemory(t *testing.T) {
