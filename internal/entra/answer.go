@@ -2,6 +2,7 @@ package entra
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"strconv"
 )
@@ -138,15 +139,30 @@ func scanString(b []byte) (value, rest []byte, ok bool) {
 		return nil, nil, false
 	}
 	value, rest = b[1:end+1], b[end+2:]
-	if bytes.IndexByte(value, '\\') >= 0 {
+	if bytes.IndexByte(value, '\\') >= 0 || !printable(value) {
 		return nil, nil, false
 	}
-	for _, c := range value {
-		if c < ' ' || c > '~' {
-			return nil, nil, false
+	return value, rest, true
+}
+
+// printable reports whether b is ASCII without control characters. It looks at
+// eight bytes at a time, and may say no to some that are, but never yes to others.
+func printable(b []byte) bool {
+	const high, space, one = 0x8080808080808080, 0x2020202020202020, 0x0101010101010101
+	for ; len(b) >= 8; b = b[8:] {
+		x := binary.LittleEndian.Uint64(b)
+		// The high bit of a byte shows if the byte has it, if it borrows below a
+		// space, or if one more would reach it, as with DEL.
+		if (x|(x-space)|(x+one))&high != 0 {
+			return false
 		}
 	}
-	return value, rest, true
+	for _, c := range b {
+		if c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 func plainName(name []byte) bool {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -94,17 +95,24 @@ func (*wholeBody) Close() error { return nil }
 
 // readWhole reads a body of the announced length, which may be wrong or -1.
 func readWhole(r io.Reader, length int64) (*wholeBody, error) {
-	var b bytes.Buffer
-	b.Grow(int(min(max(length, 0), maxBody)) + bytes.MinRead)
-	switch n, err := b.ReadFrom(io.LimitReader(r, maxBody+1)); {
-	case err != nil:
-		return nil, fmt.Errorf("the answer broke off: %w", err)
-	case n > maxBody:
-		return nil, &final{ErrOversized}
+	all := make([]byte, 0, max(512, min(length+1, maxBody+1)))
+	for {
+		n, err := r.Read(all[len(all):cap(all)])
+		all = all[:len(all)+n]
+		switch {
+		case len(all) > maxBody:
+			return nil, &final{ErrOversized}
+		case errors.Is(err, io.EOF):
+			w := &wholeBody{all: all}
+			w.Reset(all)
+			return w, nil
+		case err != nil:
+			return nil, fmt.Errorf("the answer broke off: %w", err)
+		}
+		if len(all) == cap(all) {
+			all = slices.Grow(all, len(all))
+		}
 	}
-	w := &wholeBody{all: b.Bytes()}
-	w.Reset(w.all)
-	return w, nil
 }
 
 // A final error would be the same at a second try.
