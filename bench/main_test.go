@@ -67,9 +67,6 @@ func TestVerdict(t *testing.T) {
 // TestScenarios checks, without measuring for long, that every scenario runs
 // and fills its rows.
 func TestScenarios(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a few seconds")
-	}
 	r := run{rounds: 1, walks: 1, batch: 1e6, tenants: 100, fillTo: []int{2000}, calls: 100, equals: 10}
 	lines, err := measure(&r, "")
 	if err != nil {
