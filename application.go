@@ -1,6 +1,7 @@
 package azidentity
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,6 +49,7 @@ type appOptions struct {
 	additionallyAllowedTenants []string
 	disableInstanceDiscovery   bool
 	tokens                     TokenOptions
+	flow                       string // of [tokencache.Principal]; default client_credentials
 }
 
 // An application is a service principal that gets tokens for itself. It is
@@ -99,7 +101,7 @@ func newApplication(name, tenant, clientID string, auth clientAuth, o appOptions
 		sharing: o.Transport == nil,
 	}
 	p := tokencache.Principal{
-		Authority: authority.Canonical(), Client: strings.ToLower(clientID), Flow: "client_credentials",
+		Authority: authority.Canonical(), Client: strings.ToLower(clientID), Flow: cmp.Or(o.flow, "client_credentials"),
 		Proof: auth.proof(), Unverified: skip && !authority.Known(),
 	}
 	transportIsKey := o.Transport == nil || reflect.ValueOf(o.Transport).Comparable()
@@ -153,9 +155,15 @@ func regionFromEnvironment() string {
 
 func isTrue(v string) bool { return v == "1" || strings.EqualFold(v, "true") }
 
-// token returns a token for the application. It takes the options by reference
-// to keep a warm call from copying them at every level.
-func (a *application) token(ctx context.Context, o *policy.TokenRequestOptions) (_ azcore.AccessToken, err error) {
+// token returns a token for the application itself.
+func (a *application) token(ctx context.Context, o *policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	return a.tokenFor(ctx, o, "", a)
+}
+
+// tokenFor returns a token that src acquires for subject, or for the application
+// itself if that is empty. It takes the options by reference to keep a warm call
+// from copying them at every level.
+func (a *application) tokenFor(ctx context.Context, o *policy.TokenRequestOptions, subject string, src tokencache.Source) (_ azcore.AccessToken, err error) {
 	if a.tracer.Enabled() {
 		var end func(error)
 		ctx, end = runtime.StartSpan(ctx, a.name+".GetToken", a.tracer, nil)
@@ -166,8 +174,8 @@ func (a *application) token(ctx context.Context, o *policy.TokenRequestOptions) 
 		return azcore.AccessToken{}, &AuthenticationFailedError{message: a.name + ": " + err.Error(), cause: err}
 	}
 	t, err := a.tokens.Get(ctx, tokencache.Query{
-		Owner: a.owner, Tenant: tenant, Scopes: o.Scopes, CAE: o.EnableCAE, Claims: o.Claims,
-	}, a)
+		Owner: a.owner, Tenant: tenant, Subject: subject, Scopes: o.Scopes, CAE: o.EnableCAE, Claims: o.Claims,
+	}, src)
 	if err != nil {
 		return azcore.AccessToken{}, a.newFailure(err, tenant, o.Scopes)
 	}
@@ -176,8 +184,13 @@ func (a *application) token(ctx context.Context, o *policy.TokenRequestOptions) 
 
 // Fetch implements [tokencache.Source].
 func (a *application) Fetch(ctx context.Context, q tokencache.Query) (tokencache.Token, error) {
+	return a.fetched(ctx, q, a.fetch)
+}
+
+// fetched runs fetch, writes an event about it, and returns its token for memory.
+func (a *application) fetched(ctx context.Context, q tokencache.Query, fetch func(context.Context, tokencache.Query) (entra.TokenResponse, error)) (tokencache.Token, error) {
 	start := time.Now()
-	t, err := a.fetch(ctx, q)
+	t, err := fetch(ctx, q)
 	if events.Enabled(ctx) {
 		a.log(ctx, q, t, err, start)
 	}

@@ -18,6 +18,20 @@ const refreshInFrom = 2 * time.Hour
 
 // applicationToken builds the token of an application acting as itself.
 func (c *call) applicationToken(app *application, proof proof, identifier string, resource Resource, requested claimsRequest) (accessToken, *refusal) {
+	t, ref := c.newToken(app, proof, identifier, resource, requested)
+	if ref != nil {
+		return accessToken{}, ref
+	}
+	t.claims["idtyp"] = "app"
+	t.claims["oid"], t.claims["sub"] = app.ObjectID, app.ObjectID
+	if roles := app.roles(identifier); len(roles) > 0 {
+		t.claims["roles"] = roles
+	}
+	return t, nil
+}
+
+// newToken builds what tokens of applications and of users have in common.
+func (c *call) newToken(app *application, proof proof, identifier string, resource Resource, requested claimsRequest) (accessToken, *refusal) {
 	issuer, ref := c.issuer()
 	if ref != nil {
 		return accessToken{}, ref
@@ -40,18 +54,15 @@ func (c *call) applicationToken(app *application, proof proof, identifier string
 		audience = identifier
 	}
 	t.claims = map[string]any{
-		"aud":   audience,
-		"iss":   issuer,
-		"iat":   t.issued.Unix(),
-		"nbf":   t.issued.Unix(),
-		"exp":   t.issued.Add(t.lifetime).Unix(),
-		"aio":   opaque(24),
-		"idtyp": "app",
-		"oid":   app.ObjectID,
-		"rh":    "1." + opaque(33) + ".",
-		"sub":   app.ObjectID,
-		"tid":   c.tenant.ID,
-		"uti":   opaque(16),
+		"aud": audience,
+		"iss": issuer,
+		"iat": t.issued.Unix(),
+		"nbf": t.issued.Unix(),
+		"exp": t.issued.Add(t.lifetime).Unix(),
+		"aio": opaque(24),
+		"rh":  "1." + opaque(33) + ".",
+		"tid": c.tenant.ID,
+		"uti": opaque(16),
 	}
 	if c.route.dialect == v1 {
 		t.claims["ver"] = "1.0"
@@ -62,9 +73,6 @@ func (c *call) applicationToken(app *application, proof proof, identifier string
 		t.claims["ver"] = "2.0"
 		t.claims["azp"] = app.ClientID
 		t.claims["azpacr"] = string(proof)
-	}
-	if roles := app.roles(identifier); len(roles) > 0 {
-		t.claims["roles"] = roles
 	}
 	if requested.cae {
 		t.claims["xms_cc"] = []string{"CP1"}

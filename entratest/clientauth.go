@@ -11,6 +11,7 @@ import (
 type proof string
 
 const (
+	proofNone      proof = "0" // a public client
 	proofSecret    proof = "1"
 	proofAssertion proof = "2"
 )

@@ -15,6 +15,9 @@ const (
 	DefaultClientID     = "20000000-bbbb-4bbb-8bbb-000000000001"
 	DefaultClientSecret = "not-a-secret~emulator-only"
 
+	// DefaultUsername is the one user of the default tenant.
+	DefaultUsername = "user@emulator.example.com"
+
 	// DefaultFederatedSubject is the subject that the default application's
 	// federated credential trusts when the emulator's own issuer says it.
 	DefaultFederatedSubject = "system:serviceaccount:default:workload"
@@ -70,6 +73,8 @@ type Tenant struct {
 	// Applications that have a service principal here. An application of several
 	// tenants is listed in each.
 	Applications []Application `json:"applications,omitempty"`
+	// Users who have an account here.
+	Users []User `json:"users,omitempty"`
 	// Resources that tokens may be asked for. Nil: whatever is asked for exists.
 	// Otherwise others are refused with AADSTS500011.
 	Resources []Resource `json:"resources,omitempty"`
@@ -154,13 +159,14 @@ type Issuer struct {
 // DefaultTenant returns what a nil [Config] contains: the tenant [DefaultTenantID]
 // with the application [DefaultClientID], which has [DefaultClientSecret], the
 // certificate of [Emulator.DefaultCertificate] and a federated credential that
-// trusts [DefaultFederatedSubject]. Use it to add to the default instead of
+// trusts [DefaultFederatedSubject], and with the user [DefaultUsername]. Use it to add to the default instead of
 // replacing it.
 func DefaultTenant() Tenant {
 	return Tenant{
 		ID:      DefaultTenantID,
 		Domains: []string{DefaultTenantDomain},
 		Name:    "Emulator",
+		Users:   []User{{Username: DefaultUsername, Name: "Default User"}},
 		Applications: []Application{{
 			ClientID: DefaultClientID,
 			Name:     "default application",

@@ -29,7 +29,8 @@ type directory struct {
 
 type tenant struct {
 	Tenant
-	apps map[string]*application // lower-case client ID
+	apps  map[string]*application // lower-case client ID
+	users map[string]*User        // lower-case username, and object ID
 }
 
 type application struct {
@@ -117,7 +118,7 @@ func newDirectory(cfg *Config) (*directory, error) {
 }
 
 func (d *directory) addTenant(p *problems, path string, in Tenant) {
-	t := &tenant{Tenant: in, apps: map[string]*application{}}
+	t := &tenant{Tenant: in, apps: map[string]*application{}, users: map[string]*User{}}
 	t.ID = strings.ToLower(in.ID)
 	t.Domains = slices.Clone(in.Domains)
 	t.Resources = slices.Clone(in.Resources)
@@ -143,6 +144,9 @@ func (d *directory) addTenant(p *problems, path string, in Tenant) {
 		if len(r.Identifiers) == 0 || slices.Contains(r.Identifiers, "") {
 			p.add(rpath+".identifiers", "a resource needs identifiers, none of them empty")
 		}
+	}
+	for i, u := range in.Users {
+		t.addUser(p, fmt.Sprintf("%s.users[%d]", path, i), u)
 	}
 	for i, a := range in.Applications {
 		t.addApplication(p, fmt.Sprintf("%s.applications[%d]", path, i), a)

@@ -20,6 +20,7 @@ type Emulator struct {
 	routes  []route
 	journal *journal
 	faults  faultList
+	refresh refreshTokens
 
 	signing    func() *signingKey // of issued tokens
 	federation func() *signingKey // of the hosted outside issuer

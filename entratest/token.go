@@ -9,12 +9,15 @@ import (
 // grants is the table of what the token endpoint can be asked for, by grant_type.
 var grants = map[string]func(*call) (*grant, *refusal){
 	"client_credentials": clientCredentials,
+	jwtBearerGrant:       onBehalfOf,
+	"refresh_token":      refreshToken,
 }
 
 // grant is what a handler in the grants table decided to hand out.
 type grant struct {
 	resource string // as the client named it
 	token    accessToken
+	user     *userGrant // nil for an application's own token
 }
 
 func serveToken(c *call) reply {
@@ -77,6 +80,9 @@ func (c *call) tokenResponse(g *grant, text string) map[string]any {
 	}
 	if refreshIn > 0 {
 		body["refresh_in"] = refreshIn
+	}
+	if g.user != nil {
+		g.user.respond(c, body)
 	}
 	return body
 }

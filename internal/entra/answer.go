@@ -16,6 +16,7 @@ type tokenAnswer struct {
 	ExtExpiresIn seconds `json:"ext_expires_in"`
 	RefreshIn    seconds `json:"refresh_in"`
 	Scope        string  `json:"scope"`
+	RefreshToken string  `json:"refresh_token"`
 	Error        string  `json:"error"`
 }
 
@@ -86,6 +87,8 @@ func (a *tokenAnswer) setText(name string, value []byte) {
 		}
 	case "scope":
 		a.Scope = string(value)
+	case "refresh_token":
+		a.RefreshToken = string(value)
 	case "error":
 		a.Error = string(value)
 	default:
@@ -98,7 +101,7 @@ func (a *tokenAnswer) setText(name string, value []byte) {
 // setNumber reports false for a member that should have been a string.
 func (a *tokenAnswer) setNumber(name string, n int64) bool {
 	switch name {
-	case "access_token", "token_type", "scope", "error":
+	case "access_token", "token_type", "scope", "refresh_token", "error":
 		return false
 	}
 	if s := a.number(name); s != nil {

@@ -28,6 +28,8 @@ type TokenResponse struct {
 	RefreshOn time.Time
 	// Scope is what was granted, or empty if that is what was asked for.
 	Scope string
+	// RefreshToken gets further tokens for the user, or is empty.
+	RefreshToken string
 }
 
 // Format implements [fmt.Formatter]: it prints the times, never a token.
@@ -64,7 +66,7 @@ func decodeToken(status int, header http.Header, body []byte, sent time.Time) (T
 		return fail("the answer has a token of another type than Bearer, which was asked for")
 	}
 	sent = sent.Round(0) // expiry is a matter of the wall clock, which sleep and suspension move
-	t := TokenResponse{AccessToken: r.AccessToken, Scope: r.Scope}
+	t := TokenResponse{AccessToken: r.AccessToken, Scope: r.Scope, RefreshToken: r.RefreshToken}
 	switch {
 	case r.ExpiresIn.set:
 		t.ExpiresOn = sent.Add(lifetime(r.ExpiresIn))

@@ -178,6 +178,24 @@ func (x *index) uncount(s *shard, e *entry) {
 	x.wide.drop(e)
 }
 
+// drop removes e if it is still filed.
+func (x *index) drop(e *entry) {
+	s := x.shard(e.hash)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.table.Load()
+	for i := e.hash; ; i++ {
+		slot := &t.slots[i&t.mask]
+		switch slot.Load() {
+		case e:
+			x.remove(s, slot, e)
+			return
+		case nil:
+			return
+		}
+	}
+}
+
 // evictOne removes the least recently used of a few entries that it draws,
 // expired ones first, but not keep. It reports whether there was one.
 func (x *index) evictOne(keep *entry, now int64) bool {

@@ -553,3 +553,48 @@ func liveHeap() int64 {
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
 }
+
+// What is kept beside an identity's tokens is one thing for all scopes, belongs to
+// that identity alone, and leaves in time.
+func TestKeep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := tokencache.New(tokencache.Limits{})
+		q := query("a", "x")
+		q.Subject = "user"
+		if got := c.Kept(q); got != "" {
+			t.Errorf("got %q from an empty cache", got)
+		}
+		c.Keep(q, "refresh token", time.Now().Add(time.Hour))
+		for name, test := range map[string]struct {
+			change func(*tokencache.Query)
+			want   string
+		}{
+			"itself":           {func(*tokencache.Query) {}, "refresh token"},
+			"other scopes":     {func(q *tokencache.Query) { q.Scopes = []string{"y", "z"} }, "refresh token"},
+			"with a challenge": {func(q *tokencache.Query) { q.Claims = "{}" }, "refresh token"},
+			"other tenant":     {func(q *tokencache.Query) { q.Tenant = "b" }, ""},
+			"other user":       {func(q *tokencache.Query) { q.Subject = "other" }, ""},
+			"CAE":              {func(q *tokencache.Query) { q.CAE = true }, ""},
+		} {
+			other := q
+			test.change(&other)
+			if got := c.Kept(other); got != test.want {
+				t.Errorf("%s: got %q, want %q", name, got, test.want)
+			}
+		}
+		c.Keep(q, "its successor", time.Now().Add(time.Hour))
+		c.Drop(q, "refresh token")
+		if got := c.Kept(q); got != "its successor" {
+			t.Errorf("got %q: dropping the old one took the new one away", got)
+		}
+		c.Drop(q, "its successor")
+		if got := c.Kept(q); got != "" || c.Stats().Tokens != 0 {
+			t.Errorf("got %q and %d tokens after dropping it", got, c.Stats().Tokens)
+		}
+		c.Keep(q, "again", time.Now().Add(time.Hour))
+		time.Sleep(time.Hour)
+		if got := c.Kept(q); got != "" {
+			t.Errorf("got %q after its time", got)
+		}
+	})
+}

@@ -1,0 +1,220 @@
+package entratest
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// userGrant is what a grant hands out beside the access token when it acts for a
+// user.
+type userGrant struct {
+	app          *application
+	user         *User
+	scopes       []string // granted, as the scope member lists them
+	refreshToken string   // empty: none is handed out
+	openID       bool
+}
+
+// respond adds the members of a user's answer.
+func (g *userGrant) respond(c *call, body map[string]any) {
+	body["scope"] = strings.Join(g.scopes, " ")
+	if g.refreshToken != "" {
+		body["refresh_token"] = g.refreshToken
+	}
+	if g.openID {
+		body["id_token"] = c.idToken(g.app, g.user)
+	}
+	if c.form.Get("client_info") == "1" {
+		info, err := json.Marshal(map[string]string{"uid": g.user.ID, "utid": c.tenant.ID})
+		if err != nil {
+			panic(err)
+		}
+		body["client_info"] = base64.RawURLEncoding.EncodeToString(info)
+	}
+}
+
+// idToken builds and signs the user's ID token for an application.
+func (c *call) idToken(app *application, u *User) string {
+	issuer, ref := c.issuer()
+	if ref != nil {
+		panic("a user's tenant has an issuer")
+	}
+	now := c.now.Unix()
+	text, err := c.e.signing().sign(map[string]any{
+		"aud": app.ClientID, "iss": issuer, "iat": now, "nbf": now, "exp": now + 3600,
+		"name": u.Name, "oid": u.ID, "preferred_username": u.Username,
+		"sub": pairwise(app.ClientID, u.ID), "tid": c.tenant.ID, "uti": opaque(16), "ver": "2.0",
+	})
+	if err != nil {
+		panic(err)
+	}
+	return text
+}
+
+// pairwise is the sub of a user's tokens: one for each application.
+func pairwise(clientID, userID string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(stableGUID("pairwise subject", clientID, userID)))
+}
+
+// userToken builds an access token with which app acts for u.
+func (c *call) userToken(app *application, proof proof, u *User, identifier string, resource Resource, scopes []string, requested claimsRequest) (accessToken, *refusal) {
+	t, ref := c.newToken(app, proof, identifier, resource, requested)
+	if ref != nil {
+		return accessToken{}, ref
+	}
+	t.claims["name"] = u.Name
+	t.claims["oid"] = u.ID
+	t.claims["preferred_username"] = u.Username
+	t.claims["sub"] = pairwise(fmt.Sprint(t.claims["aud"]), u.ID)
+	t.claims["scp"] = strings.Join(delegated(identifier, scopes), " ")
+	return t, nil
+}
+
+// userImpersonation is the permission that a .default scope stands for: the
+// emulator keeps no list of what users have consented to.
+const userImpersonation = "user_impersonation"
+
+// delegated returns the names of the permissions that scopes ask for on a resource.
+func delegated(identifier string, scopes []string) []string {
+	var names []string
+	for _, s := range scopes {
+		name := strings.TrimPrefix(s, identifier+"/")
+		if name == ".default" {
+			name = userImpersonation
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// userResource reads which resource a user's request is for. Scopes without a
+// resource are Microsoft Graph's.
+func (c *call) userResource() (identifier string, scopes []string, openID, offline bool, _ *refusal) {
+	if c.form.Get("scope") == "" {
+		return "", nil, false, false, missing("scope", "there is no scope in the form")
+	}
+	for _, s := range strings.Fields(c.form.Get("scope")) {
+		if isReservedScope(s) {
+			openID = openID || strings.EqualFold(s, "openid")
+			offline = offline || strings.EqualFold(s, "offline_access")
+			continue
+		}
+		resource := graph
+		if i := strings.LastIndexByte(s, '/'); strings.Contains(s, "://") || guidPattern.MatchString(s[:max(i, 0)]) {
+			resource = s[:i]
+		} else {
+			s = graph + "/" + s
+		}
+		if identifier != "" && !sameResource(identifier, resource) {
+			return "", nil, false, false, refuse(28000, "the scope names two resources: "+identifier+" and "+resource,
+				"Provided value for the input parameter scope is not valid because it contains more than one resource. Scope %s is not valid.", c.form.Get("scope"))
+		}
+		identifier, scopes = resource, append(scopes, s)
+	}
+	if identifier == "" {
+		identifier, scopes = graph, []string{graph + "/User.Read"}
+	}
+	return identifier, scopes, openID, offline, nil
+}
+
+// issueForUser is the last part of all grants that act for a user.
+func (c *call) issueForUser(app *application, proof proof, u *User) (*grant, *refusal) {
+	identifier, scopes, openID, offline, ref := c.userResource()
+	if ref != nil {
+		return nil, ref
+	}
+	resource, ok := c.tenant.resource(identifier)
+	if !ok {
+		return nil, refuse(500011, "the tenant has no resource with the identifier "+identifier,
+			"The resource principal named %s was not found in the tenant named %s.", identifier, c.tenant.display())
+	}
+	requested, ref := parseClaims(c.form.Get("claims"), c.now)
+	if ref != nil {
+		return nil, ref
+	}
+	token, ref := c.userToken(app, proof, u, identifier, resource, scopes, requested)
+	if ref != nil {
+		return nil, ref
+	}
+	g := &userGrant{app: app, user: u, openID: openID}
+	for _, name := range delegated(identifier, scopes) {
+		g.scopes = append(g.scopes, identifier+"/"+name)
+	}
+	for _, s := range scopes {
+		if strings.HasSuffix(s, "/.default") {
+			g.scopes = append(g.scopes, s)
+		}
+	}
+	if offline {
+		g.refreshToken = c.e.refresh.issue(refreshRecord{tenant: c.tenant.ID, client: app.ClientID, user: u.ID, issued: c.now})
+	}
+	return &grant{resource: identifier, token: token, user: g}, nil
+}
+
+// A UserTokenOption changes a token of [Emulator.UserToken].
+type UserTokenOption func(*userTokenOptions)
+
+type userTokenOptions struct {
+	tenant, origin, client string
+	lifetime               time.Duration
+	scope                  string
+}
+
+// InTenant issues the token in another tenant than the first.
+func InTenant(tenant string) UserTokenOption { return func(o *userTokenOptions) { o.tenant = tenant } }
+
+// FromOrigin issues the token by another authority than login.microsoftonline.com,
+// for example https://localhost:8443.
+func FromOrigin(origin string) UserTokenOption {
+	return func(o *userTokenOptions) { o.origin = origin }
+}
+
+// Lasting sets the token's lifetime, which may be negative. Default 1h.
+func Lasting(lifetime time.Duration) UserTokenOption {
+	return func(o *userTokenOptions) { o.lifetime = lifetime }
+}
+
+// UserToken returns an access token that a user has for a web API, as the API finds
+// it in the Authorization header of a request: what the on-behalf-of grant takes as
+// its assertion. user is a username, audience the API's client ID or one of its
+// identifiers.
+func (e *Emulator) UserToken(user, audience string, options ...UserTokenOption) (string, error) {
+	o := userTokenOptions{origin: "https://login.microsoftonline.com", lifetime: time.Hour, scope: userImpersonation}
+	for _, option := range options {
+		option(&o)
+	}
+	s := e.setup.Load()
+	t := s.directory.first()
+	if o.tenant != "" {
+		t = s.directory.tenant(o.tenant)
+	}
+	if t == nil {
+		return "", fmt.Errorf("entratest: there is no tenant %q", o.tenant)
+	}
+	u := t.user(user)
+	if u == nil {
+		return "", fmt.Errorf("entratest: tenant %s has no user %q", t.ID, user)
+	}
+	r, err := http.NewRequest(http.MethodPost, o.origin+"/"+t.ID+"/oauth2/v2.0/token", nil)
+	if err != nil {
+		return "", fmt.Errorf("entratest: %w", err)
+	}
+	c := &call{e: e, setup: s, req: r, now: e.clock(), origin: o.origin, segment: t.ID, tenant: t}
+	client := &application{Application: Application{ClientID: stableGUID("client of a web API", t.ID, audience), TokenLifetime: time.Hour}}
+	token, ref := c.userToken(client, proofNone, u, audience, Resource{}, []string{audience + "/" + o.scope}, claimsRequest{})
+	if ref != nil {
+		return "", fmt.Errorf("entratest: %s", ref.reason)
+	}
+	token.claims["exp"] = token.issued.Add(o.lifetime).Unix()
+	if o.lifetime < 0 {
+		token.claims["iat"] = token.issued.Add(o.lifetime - time.Hour).Unix()
+		token.claims["nbf"] = token.claims["iat"]
+	}
+	return e.signing().sign(token.claims)
+}

@@ -1,0 +1,46 @@
+package tokencache
+
+import (
+	"time"
+)
+
+// keptScopes stand in the key of what is kept beside the tokens of an identity. No
+// scope has that character.
+var keptScopes = []string{"\x00kept"}
+
+func (q Query) kept() Query {
+	q.Scopes, q.Claims = keptScopes, ""
+	return q
+}
+
+// Keep files a secret that goes with all tokens of q's identity, whatever their
+// scopes, such as a refresh token. It is bounded and evicted as tokens are, and
+// leaves at until.
+func (c *Cache) Keep(q Query, secret string, until time.Time) {
+	q = q.kept()
+	now := time.Now()
+	e := newEntry(q.Key(), q.hash(), c.order.Add(1), Token{Value: secret, ExpiresOn: until}, now)
+	expired, evicted := c.index.put(e, now.UnixNano())
+	c.stats.expired.Add(int64(expired))
+	c.stats.evicted.Add(int64(evicted))
+}
+
+// Kept returns what was kept for q's identity, or "".
+func (c *Cache) Kept(q Query) string {
+	q = q.kept()
+	now := time.Now().UnixNano()
+	if e := c.index.find(&q, q.hash()); e != nil && now < e.expiresOn {
+		e.used(now)
+		return e.value
+	}
+	return ""
+}
+
+// Drop forgets what is kept for q's identity, if it still is secret.
+func (c *Cache) Drop(q Query, secret string) {
+	q = q.kept()
+	hash := q.hash()
+	if e := c.index.find(&q, hash); e != nil && e.value == secret {
+		c.index.drop(e)
+	}
+}
