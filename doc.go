@@ -10,6 +10,7 @@
 //   - a service with a secret or a certificate: [ClientSecretCredential],
 //     [ClientCertificateCredential]
 //   - a workload with a token of another issuer: [ClientAssertionCredential]
+//   - a web API that calls another for its own caller: [OnBehalfOfCredential]
 //   - configured by the environment: [EnvironmentCredential]
 //   - whichever of several works: [ChainedTokenCredential]
 //

@@ -202,7 +202,11 @@ func TestPain4CanariesStayHidden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, cred := range []azcore.TokenCredential{secret, cert, federated, chain} {
+		obo, err := azidentity.NewOnBehalfOfCredentialWithSecret(tenantID, clientID, assertion, canary, &azidentity.OnBehalfOfCredentialOptions{ClientOptions: o})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, cred := range []azcore.TokenCredential{secret, cert, federated, chain, obo} {
 			tok, err := cred.GetToken(t.Context(), armToken)
 			if err == nil || tok.Token != "" {
 				t.Fatalf("%s: %T got %q, %v", name, cred, tok.Token, err)

@@ -152,6 +152,63 @@ func ExampleNewClientAssertionCredential() {
 	// Output: a token with 3 parts
 }
 
+func ExampleNewOnBehalfOfCredentialWithSecret() {
+	emulator, options := offline()
+	// One credential for all users of a web API.
+	cred, err := azidentity.NewOnBehalfOfCredentialWithSecret(
+		entratest.DefaultTenantID, entratest.DefaultClientID, "", entratest.DefaultClientSecret,
+		&azidentity.OnBehalfOfCredentialOptions{ClientOptions: options})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// For each request: the token from its Authorization header.
+	user, err := emulator.UserToken(entratest.DefaultUsername, entratest.DefaultClientID)
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := azidentity.WithUserAssertion(context.Background(), user)
+	token, err := cred.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{"https://graph.microsoft.com/.default"}})
+	fmt.Println(strings.Count(token.Token, "."), err)
+	// Output: 2 <nil>
+}
+
+func ExampleNewOnBehalfOfCredentialWithCertificate() {
+	emulator, options := offline()
+	user, err := emulator.UserToken(entratest.DefaultUsername, entratest.DefaultClientID)
+	if err != nil {
+		log.Fatal(err)
+	}
+	certs, key := emulator.DefaultCertificate()
+	// One credential for one request: the user's token is shared with the next.
+	cred, err := azidentity.NewOnBehalfOfCredentialWithCertificate(
+		entratest.DefaultTenantID, entratest.DefaultClientID, user, certs, key,
+		&azidentity.OnBehalfOfCredentialOptions{ClientOptions: options})
+	if err != nil {
+		log.Fatal(err)
+	}
+	show(cred)
+	// Output: a token with 3 parts
+}
+
+func ExampleNewOnBehalfOfCredentialWithClientAssertions() {
+	emulator, options := offline()
+	user, err := emulator.UserToken(entratest.DefaultUsername, entratest.DefaultClientID)
+	if err != nil {
+		log.Fatal(err)
+	}
+	assertion := func(context.Context) (string, error) {
+		return emulator.FederatedAssertion(entratest.DefaultFederatedSubject)
+	}
+	cred, err := azidentity.NewOnBehalfOfCredentialWithClientAssertions(
+		entratest.DefaultTenantID, entratest.DefaultClientID, user, assertion,
+		&azidentity.OnBehalfOfCredentialOptions{ClientOptions: options})
+	if err != nil {
+		log.Fatal(err)
+	}
+	show(cred)
+	// Output: a token with 3 parts
+}
+
 func ExampleNewEnvironmentCredential() {
 	_, options := offline()
 	for name, value := range map[string]string{

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -161,6 +162,7 @@ type demoClaims struct {
 	TenantID           string   `json:"tid"`
 	ClientID           string   `json:"azp"`
 	ClientCapabilities []string `json:"xms_cc"`
+	Username           string   `json:"preferred_username"`
 }
 
 // verify checks signature, issuer, audience and expiry against what the issuer
@@ -198,12 +200,14 @@ func (l *demoLab) issuer(ctx context.Context, url string) (*oidc.Provider, error
 	return p, err
 }
 
-// name is "demo, home": the names that the directory has for what the claims say.
+// name is "demo, home", or "user, home" for a user: the names that the directory has
+// for what the claims say.
 func (l *demoLab) name(c demoClaims) string {
+	user, _, _ := strings.Cut(c.Username, "@")
 	for _, t := range l.config.Tenants {
 		for _, a := range t.Applications {
 			if t.ID == c.TenantID && a.ClientID == c.ClientID {
-				return a.Name + ", " + t.Name
+				return cmp.Or(user, a.Name) + ", " + t.Name
 			}
 		}
 	}

@@ -44,6 +44,7 @@ func demoRows() []demoRow {
 		{credential: "ClientCertificateCredential", how: "PS256", open: openCertificate(false)},
 		{credential: "ClientCertificateCredential", how: "PS256, chain", open: openCertificate(true)},
 		{credential: "ClientAssertionCredential", how: "OIDC token", open: openAssertion},
+		{credential: "OnBehalfOfCredential", how: "user's token", open: openOnBehalfOf},
 		{credential: "EnvironmentCredential", how: "secret", open: openEnvironment,
 			env: func(*demoLab) map[string]string {
 				return map[string]string{"AZURE_CLIENT_SECRET": entratest.DefaultClientSecret}
@@ -80,6 +81,15 @@ func openAssertion(l *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, 
 			return l.server.FederatedAssertion(entratest.DefaultFederatedSubject)
 		},
 		&azidentity.ClientAssertionCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true, Tokens: isolated})
+}
+
+func openOnBehalfOf(l *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, error) {
+	user, err := l.server.UserToken(demoUser, entratest.DefaultClientID)
+	if err != nil {
+		return nil, err
+	}
+	return azidentity.NewOnBehalfOfCredentialWithSecret(homeTenantID, entratest.DefaultClientID, user, entratest.DefaultClientSecret,
+		&azidentity.OnBehalfOfCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true, Tokens: isolated})
 }
 
 func openEnvironment(_ *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, error) {
@@ -134,10 +144,13 @@ const (
 	demoAppName  = "demo"
 )
 
+const demoUser = "user@home.example.com"
+
 func demoConfig() *entratest.Config {
 	home := entratest.DefaultTenant()
 	home.Name, home.Domains = "home", []string{"home.example.com"}
 	home.Applications[0].Name = demoAppName
+	home.Users = []entratest.User{{Username: demoUser}}
 	away := entratest.DefaultTenant()
 	away.ID, away.Name, away.Domains = awayTenantID, "away", []string{"away.example.com"}
 	away.Applications[0].Name = demoAppName
