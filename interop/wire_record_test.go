@@ -117,8 +117,10 @@ func newRequest(r *http.Request, form url.Values, now time.Time) request {
 		case "client_assertion":
 			f["form."+name] = "present"
 			maps.Copy(f, assertionFields(value, now))
-		case "client_secret":
+		case "client_secret", "assertion":
 			f["form."+name] = digest(value)
+		case "refresh_token":
+			f["form."+name] = "present"
 		default:
 			f["form."+name] = value
 		}

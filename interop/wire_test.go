@@ -40,8 +40,8 @@ type scenario struct {
 	fails     bool // every request
 }
 
-// scenarios is what is compared. Service principals only: wire_differences_test.go
-// says what that leaves out.
+// scenarios is what is compared: service principals, for themselves and on behalf of
+// a user. wire_differences_test.go says what that leaves out.
 func scenarios() []scenario {
 	one := []policy.TokenRequestOptions{{Scopes: []string{scope}}}
 	several := []policy.TokenRequestOptions{ // the second is in the cache
@@ -68,6 +68,15 @@ func scenarios() []scenario {
 		add(scenario{name: proof + " adfs private", proof: proof, tenant: "adfs", authority: "https://" + privateHost, requests: one})
 		add(scenario{name: proof + " region", proof: proof, env: map[string]string{"AZURE_REGIONAL_AUTHORITY_NAME": "westeurope"}, requests: one})
 		add(scenario{name: proof + " private, no discovery", proof: proof, authority: "https://" + privateHost, skip: true, requests: one})
+	}
+	for _, proof := range proofs {
+		add(scenario{name: "on behalf of, " + proof, proof: "obo " + proof, requests: one})
+		add(scenario{name: "on behalf of, " + proof + " several", proof: "obo " + proof, requests: []policy.TokenRequestOptions{
+			{Scopes: []string{scope}}, {Scopes: []string{scope}}, // the second is in the cache
+			{Scopes: []string{otherScope}}, // by the refresh token
+			{Scopes: []string{scope}, Claims: challenge},
+		}})
+		add(scenario{name: "on behalf of, " + proof + " cae", proof: "obo " + proof, requests: []policy.TokenRequestOptions{{Scopes: []string{scope}, EnableCAE: true}}})
 	}
 	for _, host := range []string{
 		"login.windows.net", "login.microsoft.com", "sts.windows.net",
@@ -196,7 +205,25 @@ func runBoth(t *testing.T, s scenario) (theirs, ours run) {
 			ClientOptions: options(), AdditionallyAllowedTenants: additional, DisableInstanceDiscovery: s.skip,
 		})
 	default:
-		t.Fatalf("no proof %q", s.proof)
+		user, err := emulator.UserToken(entratest.DefaultUsername, entratest.DefaultClientID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		theirs := &microsoft.OnBehalfOfCredentialOptions{ClientOptions: options(), SendCertificateChain: s.proof == "obo chain"}
+		ours := &azidentity.OnBehalfOfCredentialOptions{ClientOptions: options(), SendCertificateChain: s.proof == "obo chain"}
+		switch s.proof {
+		case "obo secret":
+			a, errA = microsoft.NewOnBehalfOfCredentialWithSecret(tenant, entratest.DefaultClientID, user, secret, theirs)
+			b, errB = azidentity.NewOnBehalfOfCredentialWithSecret(tenant, entratest.DefaultClientID, user, secret, ours)
+		case "obo certificate", "obo chain":
+			a, errA = microsoft.NewOnBehalfOfCredentialWithCertificate(tenant, entratest.DefaultClientID, user, certs, key, theirs)
+			b, errB = azidentity.NewOnBehalfOfCredentialWithCertificate(tenant, entratest.DefaultClientID, user, certs, key, ours)
+		case "obo assertion":
+			a, errA = microsoft.NewOnBehalfOfCredentialWithClientAssertions(tenant, entratest.DefaultClientID, user, assertion, theirs)
+			b, errB = azidentity.NewOnBehalfOfCredentialWithClientAssertions(tenant, entratest.DefaultClientID, user, assertion, ours)
+		default:
+			t.Fatalf("no proof %q", s.proof)
+		}
 	}
 	if err := errors.Join(errA, errB); err != nil {
 		t.Fatal(err)
