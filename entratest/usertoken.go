@@ -161,7 +161,7 @@ func (c *call) issueForUser(app *application, proof proof, u *User) (*grant, *re
 type UserTokenOption func(*userTokenOptions)
 
 type userTokenOptions struct {
-	tenant, origin, client string
+	tenant, origin string
 	lifetime               time.Duration
 	scope                  string
 }
