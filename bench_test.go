@@ -22,3 +22,16 @@ func BenchmarkGetToken(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkOnBehalfOfAnew is a web API that constructs a credential for a request of
+// a user whose token is in memory.
+func BenchmarkOnBehalfOfAnew(b *testing.B) {
+	e, o := emulate(b, nil)
+	user := userToken(b, e, entratest.DefaultUsername)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := oboCred(b, o, user).GetToken(b.Context(), armToken); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -162,8 +162,8 @@ type UserTokenOption func(*userTokenOptions)
 
 type userTokenOptions struct {
 	tenant, origin string
-	lifetime               time.Duration
-	scope                  string
+	lifetime       time.Duration
+	scope          string
 }
 
 // InTenant issues the token in another tenant than the first.

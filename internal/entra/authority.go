@@ -31,6 +31,9 @@ type Authority struct {
 // path /adfs or /dstsv2 names the kind of server; the tenant that goes with
 // /adfs is returned, and is empty otherwise.
 func ParseAuthority(s string) (a Authority, tenant string, err error) {
+	if cloud := cloudByHost[s]; cloud != nil {
+		return Authority{host: s, cloud: cloud}, "", nil
+	}
 	given := s
 	if s = strings.TrimSpace(s); !strings.Contains(s, "://") {
 		s = "https://" + s

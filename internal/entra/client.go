@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -48,9 +49,20 @@ type Client struct {
 	skipDiscovery bool
 	region        string
 	retry         policy.RetryOptions // the caller's
-	pipeline      pipeline
-	machine       *machine // nil unless the region is to be detected
+	machine       *machine            // nil unless the region is to be detected
 	host          *hostState
+
+	// The pipeline is built for the first request: most clients of a program that
+	// constructs credentials freely find their tokens in memory and send none.
+	once  sync.Once
+	cfg   Config
+	built pipeline
+}
+
+// exchange is [pipeline.exchange] on c's pipeline.
+func (c *Client) exchange(ctx context.Context, method, url string, form *Form, header http.Header) (*http.Response, []byte, error) {
+	c.once.Do(func() { c.built = newPipeline(c.cfg) })
+	return c.built.exchange(ctx, method, url, form, header)
 }
 
 // NewClient validates cfg. It touches no network.
@@ -63,8 +75,8 @@ func NewClient(cfg Config) (*Client, error) {
 		skipDiscovery: cfg.SkipDiscovery,
 		region:        cfg.Region,
 		retry:         cfg.Options.Retry,
-		pipeline:      newPipeline(cfg),
 		host:          stateFor(cfg.Options.Transport),
+		cfg:           cfg,
 	}
 	if cfg.Region == AutoDetect {
 		c.machine = newMachine(cfg)
@@ -161,7 +173,7 @@ func (e *proofError) Unwrap() []error { return []error{e.err, errProof} }
 // post sends form to a token endpoint.
 func (c *Client) post(ctx context.Context, endpoint string, form *Form) (TokenResponse, error) {
 	sent := time.Now()
-	resp, body, err := c.pipeline.exchange(ctx, http.MethodPost, endpoint, form, nil)
+	resp, body, err := c.exchange(ctx, http.MethodPost, endpoint, form, nil)
 	if err != nil {
 		return TokenResponse{}, err
 	}

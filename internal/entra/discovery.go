@@ -151,7 +151,7 @@ func (c *Client) validateHost(ctx context.Context, tenant string) ([]string, err
 	brief, cancel := context.WithTimeout(ctx, validationBound)
 	defer cancel()
 	brief = policy.WithRetryOptions(brief, policy.RetryOptions{MaxRetries: 1, TryTimeout: validationBound / 2})
-	resp, body, err := c.pipeline.exchange(brief, http.MethodGet, u, nil, nil)
+	resp, body, err := c.exchange(brief, http.MethodGet, u, nil, nil)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -198,7 +198,7 @@ func decodeInstances(status int, header http.Header, body []byte, host string) (
 // metadata reads c's OpenID Connect metadata for tenant.
 func (c *Client) metadata(ctx context.Context, tenant string, aliases []string) (tokenTemplate, error) {
 	u := "https://" + c.authority.host + "/" + tenant + "/v2.0/.well-known/openid-configuration"
-	resp, body, err := c.pipeline.exchange(ctx, http.MethodGet, u, nil, nil)
+	resp, body, err := c.exchange(ctx, http.MethodGet, u, nil, nil)
 	if err != nil {
 		return "", err
 	}
