@@ -44,6 +44,14 @@ func demoRows() []demoRow {
 		{credential: "ClientCertificateCredential", how: "PS256", open: openCertificate(false)},
 		{credential: "ClientCertificateCredential", how: "PS256, chain", open: openCertificate(true)},
 		{credential: "ClientAssertionCredential", how: "OIDC token", open: openAssertion},
+		{credential: "WorkloadIdentityCredential", how: "token file", open: openWorkload,
+			env: func(l *demoLab) map[string]string {
+				return map[string]string{"AZURE_FEDERATED_TOKEN_FILE": l.tokenFile}
+			}},
+		{credential: "AzurePipelinesCredential", how: "OIDC request", open: openPipelines,
+			env: func(l *demoLab) map[string]string {
+				return map[string]string{"SYSTEM_OIDCREQUESTURI": l.server.PipelinesRequestURI()}
+			}},
 		{credential: "EnvironmentCredential", how: "secret", open: openEnvironment,
 			env: func(*demoLab) map[string]string {
 				return map[string]string{"AZURE_CLIENT_SECRET": entratest.DefaultClientSecret}
@@ -80,6 +88,17 @@ func openAssertion(l *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, 
 			return l.server.FederatedAssertion(entratest.DefaultFederatedSubject)
 		},
 		&azidentity.ClientAssertionCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true, Tokens: isolated})
+}
+
+func openWorkload(_ *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, error) {
+	return azidentity.NewWorkloadIdentityCredential(
+		&azidentity.WorkloadIdentityCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true, Tokens: isolated})
+}
+
+func openPipelines(_ *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, error) {
+	return azidentity.NewAzurePipelinesCredential(homeTenantID, entratest.DefaultClientID,
+		entratest.DefaultServiceConnectionID, entratest.DefaultSystemAccessToken,
+		&azidentity.AzurePipelinesCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true, Tokens: isolated})
 }
 
 func openEnvironment(_ *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, error) {
