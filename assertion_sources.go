@@ -192,23 +192,23 @@ func runCommand(ctx context.Context, command []string) (string, error) {
 	case err != nil:
 		return "", unwrapPath(err)
 	}
-	return strings.TrimSpace(out.String()), nil
+	return strings.TrimSpace(out.text.String()), nil
 }
 
 // A boundedBuffer ends the program that writes too much.
 type boundedBuffer struct {
-	bytes.Buffer
+	text bytes.Buffer // not embedded: io.Copy would go past Write
 	over bool
 	full func()
 }
 
 func (b *boundedBuffer) Write(p []byte) (int, error) {
-	if b.Len()+len(p) > maxAssertion {
+	if b.text.Len()+len(p) > maxAssertion {
 		b.over = true
 		b.full()
 		return 0, io.ErrShortWrite
 	}
-	return b.Buffer.Write(p)
+	return b.text.Write(p)
 }
 
 // AssertionFromCredential returns a source for [NewClientAssertionCredential]
