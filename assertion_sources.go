@@ -85,6 +85,13 @@ func AssertionFromURL(request AssertionRequest, options *AssertionOptions) func(
 	}
 }
 
+// plainHeaders and plainParameters hold nothing secret, and servers repeat them
+// in their reasons.
+var (
+	plainHeaders    = []string{"Accept", "Content-Type", "Metadata", "Metadata-Flavor", "User-Agent"}
+	plainParameters = []string{"api-version", "aud", "audience", "format", "resource"}
+)
+
 // secretsOf returns what of a request may be secret, which nobody said.
 func secretsOf(address string, header http.Header) (all []secret.Value) {
 	add := func(v string) {
@@ -92,7 +99,10 @@ func secretsOf(address string, header http.Header) (all []secret.Value) {
 			all = append(all, secret.New(v))
 		}
 	}
-	for _, values := range header {
+	for name, values := range header {
+		if slices.Contains(plainHeaders, http.CanonicalHeaderKey(name)) {
+			continue
+		}
 		for _, v := range values {
 			_, bare, _ := strings.Cut(v, " ")
 			add(v)
@@ -100,7 +110,10 @@ func secretsOf(address string, header http.Header) (all []secret.Value) {
 		}
 	}
 	if u, err := url.Parse(address); err == nil {
-		for _, values := range u.Query() {
+		for name, values := range u.Query() {
+			if slices.Contains(plainParameters, name) {
+				continue
+			}
 			for _, v := range values {
 				add(v)
 			}

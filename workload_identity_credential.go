@@ -119,7 +119,7 @@ func checkWorkload(client, tenant, path string) error {
 	if path == "" {
 		next = `in Kubernetes, the pod needs the label azure.workload.identity/use: "true" and its service account the annotation azure.workload.identity/client-id, and the webhook has to run when the pod is created`
 	}
-	return NewCredentialUnavailableError(fmt.Sprintf("%s: workload identity is not configured: missing %s\n  Next: %s",
+	return NewCredentialUnavailableError(fmt.Sprintf("%s: workload identity is not configured: missing %s; %s",
 		credNameWorkloadIdentity, strings.Join(missing, ", "), next))
 }
 

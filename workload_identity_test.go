@@ -172,6 +172,9 @@ func TestPain74AllSubsetsOfThePod(t *testing.T) {
 				t.Errorf("subset %03b: %s in %q: want %v", subset, v.name, first, !has)
 			}
 		}
+		if strings.Contains(err.Error(), "\n") {
+			t.Errorf("subset %03b: more than one line: %v", subset, err)
+		}
 		if noFile := subset&4 == 0; strings.Contains(err.Error(), "azure.workload.identity/use") != noFile {
 			t.Errorf("subset %03b: the pod's label is named: %v", subset, err)
 		}
