@@ -84,6 +84,29 @@ func TestTokenProxy(t *testing.T) {
 	}
 }
 
+// The cluster says who a pod is, so that what came through one proxy is not
+// served to a credential with another, or with none.
+func TestTokenProxiesDoNotShare(t *testing.T) {
+	e, _, caFile := bound(t)
+	first := token(t, proxied(t, azidentity.TokenOptions{}))
+	other := e.NewTokenProxy()
+	t.Cleanup(other.Close)
+	writeFile(t, caFile, other.CAPEM())
+	t.Setenv("AZURE_KUBERNETES_TOKEN_PROXY", other.URL)
+	if token(t, proxied(t, azidentity.TokenOptions{})) == first || other.Requests() != 1 {
+		t.Error("another proxy's token was served")
+	}
+	e.Inject(entratest.Fault{Code: 700016})
+	direct, err := azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{
+		ClientOptions: azcore.ClientOptions{Transport: e.Transport()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := direct.GetToken(t.Context(), armToken); err == nil {
+		t.Error("a proxy's token was served without it")
+	}
+}
+
 // The CA may rotate under a running pod: each request sees the file as it is.
 func TestTokenProxyCARotates(t *testing.T) {
 	_, p, caFile := bound(t)
