@@ -211,7 +211,7 @@ func TestPipelinesConfiguration(t *testing.T) {
 		}
 		return c
 	}
-	if token(t, shared()) != token(t, shared()) {
+	if first := token(t, shared()); token(t, shared()) != first {
 		t.Error("equal credentials do not share")
 	}
 	other, err := azidentity.NewAzurePipelinesCredential(tenantID, clientID, connection, "another~job's-token", &azidentity.AzurePipelinesCredentialOptions{ClientOptions: o})

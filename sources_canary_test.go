@@ -79,7 +79,7 @@ func TestPain4SourcesStayHidden(t *testing.T) {
 			if !errors.As(err, &failed) {
 				t.Fatalf("%s: got %v", name, err)
 			}
-			for at := error(err); at != nil; at = errors.Unwrap(at) {
+			for at := err; at != nil; at = errors.Unwrap(at) {
 				fmt.Fprintf(&seen, "%v\n%+v\n%#v\n", at, at, at)
 			}
 			if r := failed.RawResponse; r != nil {

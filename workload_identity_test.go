@@ -148,7 +148,6 @@ func TestPain74AllSubsetsOfThePod(t *testing.T) {
 	}
 	for subset := range 1 << len(vars) {
 		clearEnvironment(t)
-		t.Setenv("AZURE_FEDERATED_TOKEN_FILE", "")
 		for i, v := range vars {
 			if subset&(1<<i) != 0 {
 				t.Setenv(v.name, v.value)
