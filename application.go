@@ -50,6 +50,8 @@ type appOptions struct {
 	disableInstanceDiscovery   bool
 	tokens                     TokenOptions
 	flow                       string // of [tokencache.Principal]; default client_credentials
+	// proxy takes the place of the transport; the proof tells it from others.
+	proxy *tokenProxy
 }
 
 // An application is a service principal that gets tokens for itself. It is
@@ -86,10 +88,18 @@ func newApplication(name, tenant, clientID string, auth clientAuth, o appOptions
 	if err != nil {
 		return fail(err)
 	}
+	region := regionFromEnvironment()
+	if o.proxy != nil {
+		region = "" // there is one proxy for all regions
+	}
+	entraOptions := o.ClientOptions
+	if o.proxy != nil {
+		entraOptions.Transport = o.proxy
+	}
 	skip := o.disableInstanceDiscovery || isTrue(os.Getenv("AZURE_IDENTITY_DISABLE_INSTANCE_DISCOVERY"))
 	client, err := entra.NewClient(entra.Config{
-		Authority: authority, SkipDiscovery: skip, Region: regionFromEnvironment(),
-		Module: module, Version: version, Options: o.ClientOptions,
+		Authority: authority, SkipDiscovery: skip, Region: region,
+		Module: module, Version: version, Options: entraOptions,
 	})
 	if err != nil {
 		return fail(err)

@@ -138,15 +138,23 @@ func (a *assertionAuth) Authenticate(ctx context.Context, f *entra.Form, _ strin
 // Refused adds to the error what the assertion says of itself, where that is
 // what Entra compared.
 func (a *assertionAuth) Refused(_ context.Context, e *entra.Error, f *entra.Form) bool {
+	present(e, f)
+	return false
+}
+
+// present adds what the assertion in f says of itself to an error that is about
+// that, and returns the same.
+func present(e *entra.Error, f *entra.Form) (d assertion.Description) {
 	for _, code := range []int{codeAssertionTime, codeNoMatch, codeIssuer, codeAudience, codeSubject, codeSubjectCase} {
 		if e.Has(code) {
-			if d, err := assertion.Describe(f.Secret("client_assertion")); err == nil {
+			var err error
+			if d, err = assertion.Describe(f.Secret("client_assertion")); err == nil {
 				e.Presented = d.String()
 			}
 			break
 		}
 	}
-	return false
+	return d
 }
 
 func (a *assertionAuth) proof() [32]byte { return [32]byte{} }

@@ -9,7 +9,11 @@
 //
 //   - a service with a secret or a certificate: [ClientSecretCredential],
 //     [ClientCertificateCredential]
-//   - a workload with a token of another issuer: [ClientAssertionCredential]
+//   - a pod in Kubernetes: [WorkloadIdentityCredential]
+//   - a job of Azure Pipelines: [AzurePipelinesCredential]
+//   - a workload with a token of another issuer: [ClientAssertionCredential],
+//     with a source such as [AssertionFromGitHubActions], [AssertionFromFile],
+//     [AssertionFromURL], [AssertionFromCommand] or [AssertionFromCredential]
 //   - a web API that calls another for its own caller: [OnBehalfOfCredential]
 //   - configured by the environment: [EnvironmentCredential]
 //   - whichever of several works: [ChainedTokenCredential]

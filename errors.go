@@ -115,9 +115,12 @@ func IsCredentialUnavailable(err error) bool {
 func (a *application) newFailure(err error, tenant string, scopes []string) error {
 	var failed *AuthenticationFailedError
 	var refused *entra.Error
+	var source *sourceError
 	switch {
 	case IsCredentialUnavailable(err), errors.As(err, &failed):
 		return err // from an assertion callback that is a credential itself
+	case errors.As(err, &source):
+		return source.failure(a.name, err)
 	case errors.As(err, &refused):
 		return a.refusal(refused, err, tenant, scopes)
 	}
@@ -173,8 +176,8 @@ func (a *application) refusal(e *entra.Error, cause error, tenant string, scopes
 	if e.Has(700024) && e.Offset.Abs() > time.Minute {
 		fmt.Fprintf(&b, "\n  This machine's clock is %s the authority's", ahead(-e.Offset))
 	}
-	if known {
-		fmt.Fprintf(&b, "\n  Next: %s", fill.Replace(advice.Next))
+	if next := cmp.Or(e.Next, fill.Replace(advice.Next)); next != "" {
+		fmt.Fprintf(&b, "\n  Next: %s", next)
 	}
 	until := e.Received.Add(e.RetryAfter)
 	if e.RetryAfter > 0 {

@@ -211,10 +211,7 @@ func Example_docsPythonAssertion() {
 	}
 	path := writeTemporary([]byte(jwt))
 	defer os.Remove(path)
-	assertion := func(context.Context) (string, error) {
-		data, err := os.ReadFile(path) // for example the file that AZURE_FEDERATED_TOKEN_FILE names
-		return strings.TrimSpace(string(data)), err
-	}
+	assertion := azidentity.AssertionFromFile(path, nil) // or a function of your own
 	cred, err := azidentity.NewClientAssertionCredential(tenantID, clientID, assertion, options)
 	if err != nil {
 		log.Fatal(err)

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net/http"
 	"os"
+	"os/exec"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -284,4 +286,110 @@ func ExampleAuthenticationFailedError() {
 		fmt.Println(failed.Code, failed.AADSTSCodes())
 	}
 	// Output: invalid_client [7000215]
+}
+
+func ExampleNewWorkloadIdentityCredential() {
+	emulator, options := offline()
+	// In a pod, options are nil: the environment has them all.
+	path := writeTemporary(nil)
+	defer os.Remove(path)
+	if err := emulator.WriteServiceAccountToken(path, entratest.DefaultFederatedSubject); err != nil {
+		log.Fatal(err)
+	}
+	cred, err := azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{
+		ClientOptions: options,
+		TenantID:      entratest.DefaultTenantID, ClientID: entratest.DefaultClientID, TokenFilePath: path,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cred.Close()
+	show(cred)
+	// Output: a token with 3 parts
+}
+
+func ExampleNewAzurePipelinesCredential() {
+	emulator, options := offline()
+	_ = os.Setenv("SYSTEM_OIDCREQUESTURI", emulator.PipelinesRequestURI()) // a job has it
+	defer os.Unsetenv("SYSTEM_OIDCREQUESTURI")
+	cred, err := azidentity.NewAzurePipelinesCredential(
+		entratest.DefaultTenantID, entratest.DefaultClientID, entratest.DefaultServiceConnectionID,
+		entratest.DefaultSystemAccessToken, // os.Getenv("SYSTEM_ACCESSTOKEN")
+		&azidentity.AzurePipelinesCredentialOptions{ClientOptions: options})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cred.Close()
+	show(cred)
+	// Output: a token with 3 parts
+}
+
+func ExampleAssertionFromFile() {
+	emulator, options := offline()
+	path := writeTemporary(nil)
+	defer os.Remove(path)
+	if err := emulator.WriteServiceAccountToken(path, entratest.DefaultFederatedSubject); err != nil {
+		log.Fatal(err)
+	}
+	source := azidentity.AssertionFromFile(path, &azidentity.AssertionOptions{Audience: azidentity.ExchangeAudience})
+	showAssertion(source, options)
+	// Output: a token with 3 parts
+}
+
+// showAssertion gets a token with what a source hands out.
+func showAssertion(source func(context.Context) (string, error), options azcore.ClientOptions) {
+	cred, err := azidentity.NewClientAssertionCredential(entratest.DefaultTenantID, entratest.DefaultClientID, source,
+		&azidentity.ClientAssertionCredentialOptions{ClientOptions: options})
+	if err != nil {
+		log.Fatal(err)
+	}
+	show(cred)
+}
+
+func ExampleAssertionFromURL() {
+	emulator, options := offline()
+	source := azidentity.AssertionFromURL(azidentity.AssertionRequest{
+		URL:    emulator.ActionsRequestURL() + "&audience=" + azidentity.ExchangeAudience,
+		Header: http.Header{"Authorization": {"Bearer " + entratest.DefaultActionsRequestToken}},
+		Member: "value",
+	}, &azidentity.AssertionOptions{ClientOptions: options})
+	showAssertion(source, options)
+	// Output: a token with 3 parts
+}
+
+func ExampleAssertionFromGitHubActions() {
+	emulator, options := offline()
+	// A job with "permissions: { id-token: write }" has these.
+	for name, value := range map[string]string{
+		"ACTIONS_ID_TOKEN_REQUEST_URL":   emulator.ActionsRequestURL(),
+		"ACTIONS_ID_TOKEN_REQUEST_TOKEN": entratest.DefaultActionsRequestToken,
+	} {
+		_ = os.Setenv(name, value)
+		defer os.Unsetenv(name)
+	}
+	source := azidentity.AssertionFromGitHubActions(&azidentity.AssertionOptions{ClientOptions: options})
+	showAssertion(source, options)
+	// Output: a token with 3 parts
+}
+
+func ExampleAssertionFromCommand() {
+	source := azidentity.AssertionFromCommand([]string{"no-such-program", "--audience", azidentity.ExchangeAudience}, nil)
+	_, err := source(context.Background())
+	fmt.Println(errors.Is(err, exec.ErrNotFound))
+	// Output: true
+}
+
+func ExampleAssertionFromCredential() {
+	emulator, options := offline()
+	// In a program, a managed identity that the application trusts.
+	identity := tokenFunc(func() (string, error) { return emulator.FederatedAssertion(entratest.DefaultFederatedSubject) })
+	showAssertion(azidentity.AssertionFromCredential(identity, ""), options)
+	// Output: a token with 3 parts
+}
+
+type tokenFunc func() (string, error)
+
+func (f tokenFunc) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	token, err := f()
+	return azcore.AccessToken{Token: token}, err
 }

@@ -23,6 +23,11 @@
 //	GET, POST, DELETE  /_emulator/faults     a Fault as JSON; ?id=1
 //	GET                /_emulator/assertion  ?subject=&audience=&lifetime=90m
 //
+// Beside Entra ID stand those who vouch for workloads to it: a cluster's service
+// account tokens ([Emulator.WriteServiceAccountToken]) and token proxy
+// ([Emulator.NewTokenProxy]), Azure Pipelines ([Emulator.PipelinesRequestURI])
+// and GitHub Actions ([Emulator.ActionsRequestURL]).
+//
 // The package shares no code with the library whose tests it serves: a fake
 // that used the client's own parser would confirm the client's mistakes.
 //

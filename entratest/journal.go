@@ -53,7 +53,7 @@ type Entry struct {
 
 var journalHeaders = []string{
 	"Accept", "Client-Request-Id", "Content-Type", "Metadata", "Origin", "Return-Client-Request-Id", "User-Agent",
-	"X-Anchormailbox", "X-Client-Cpu", "X-Client-Os", "X-Client-Sku", "X-Client-Ver", "X-Ms-Lib-Capability",
+	"X-Anchormailbox", "X-Client-Cpu", "X-Client-Os", "X-Client-Sku", "X-Client-Ver", "X-Ms-Lib-Capability", "X-Tfs-Fedauthredirect",
 }
 
 func newEntry(c *call) Entry {

@@ -18,6 +18,8 @@ const (
 	EndpointKeys                Endpoint = "keys"
 	EndpointRegion              Endpoint = "region"
 	EndpointFederation          Endpoint = "federation"
+	EndpointPipelines           Endpoint = "pipelines"
+	EndpointGitHubActions       Endpoint = "githubActions"
 )
 
 // route is a row of the endpoint table.
@@ -58,6 +60,9 @@ func routes() []route {
 
 		{"GET", "/federation/.well-known/openid-configuration", EndpointFederation, v2, serveFederationConfiguration, false},
 		{"GET", "/federation/keys", EndpointFederation, v2, serveFederationKeys, false},
+
+		{"POST", pipelinesPattern, EndpointPipelines, v2, servePipelines, false},
+		{"GET", actionsPattern, EndpointGitHubActions, v2, serveActions, false},
 
 		{"GET", "/adfs/.well-known/openid-configuration", EndpointOpenIDConfiguration, adfs, serveOpenIDConfiguration, false},
 		{"POST", "/adfs/oauth2/token", EndpointToken, adfs, serveToken, false},
@@ -110,6 +115,8 @@ func (rt route) matches(segments []string) (tenant string, ok bool) {
 	for i, w := range want {
 		if w == "{tenant}" {
 			tenant = segments[i]
+		} else if strings.HasPrefix(w, "{") {
+			continue
 		} else if !strings.EqualFold(w, segments[i]) {
 			return "", false
 		}

@@ -27,6 +27,7 @@ type demoLab struct {
 	config          *entratest.Config
 	dir             string // private and temporary
 	certificateFile string
+	tokenFile       string
 	restore         func()
 	issuers         map[string]*oidc.Provider
 }
@@ -39,7 +40,7 @@ func newDemoLab(ctx context.Context) (*demoLab, error) {
 	}
 	l := &demoLab{server: server, config: cfg, issuers: map[string]*oidc.Provider{}}
 	l.restore = replaceEnvironment(nil)
-	err = l.writeCertificate()
+	err = l.writeFiles()
 	if err == nil {
 		err = l.warmUp(ctx)
 	}
@@ -69,11 +70,14 @@ func (l *demoLab) close() {
 	}
 }
 
-func (l *demoLab) writeCertificate() (err error) {
+func (l *demoLab) writeFiles() (err error) {
 	if l.dir, err = os.MkdirTemp("", "azid-demo-"); err != nil {
 		return err
 	}
-	l.certificateFile = filepath.Join(l.dir, "client.pem")
+	l.certificateFile, l.tokenFile = filepath.Join(l.dir, "client.pem"), filepath.Join(l.dir, "token")
+	if err = l.server.WriteServiceAccountToken(l.tokenFile, entratest.DefaultFederatedSubject); err != nil {
+		return err
+	}
 	return os.WriteFile(l.certificateFile, l.server.DefaultCertificatePEM(), 0o600)
 }
 
@@ -254,7 +258,7 @@ func replaceEnvironment(env map[string]string) (restore func()) {
 }
 
 func isCredentialVariable(name string) bool {
-	for _, prefix := range []string{"AZURE_", "MSAL_", "MSI_", "IDENTITY_", "IMDS_"} {
+	for _, prefix := range []string{"AZURE_", "MSAL_", "SYSTEM_OIDC", "MSI_", "IDENTITY_", "IMDS_"} {
 		if strings.HasPrefix(strings.ToUpper(name), prefix) {
 			return true
 		}

@@ -45,6 +45,14 @@ func demoRows() []demoRow {
 		{credential: "ClientCertificateCredential", how: "PS256, chain", open: openCertificate(true)},
 		{credential: "ClientAssertionCredential", how: "OIDC token", open: openAssertion},
 		{credential: "OnBehalfOfCredential", how: "user's token", open: openOnBehalfOf},
+		{credential: "WorkloadIdentityCredential", how: "token file", open: openWorkload,
+			env: func(l *demoLab) map[string]string {
+				return map[string]string{"AZURE_FEDERATED_TOKEN_FILE": l.tokenFile}
+			}},
+		{credential: "AzurePipelinesCredential", how: "OIDC request", open: openPipelines,
+			env: func(l *demoLab) map[string]string {
+				return map[string]string{"SYSTEM_OIDCREQUESTURI": l.server.PipelinesRequestURI()}
+			}},
 		{credential: "EnvironmentCredential", how: "secret", open: openEnvironment,
 			env: func(*demoLab) map[string]string {
 				return map[string]string{"AZURE_CLIENT_SECRET": entratest.DefaultClientSecret}
@@ -90,6 +98,17 @@ func openOnBehalfOf(l *demoLab, o azcore.ClientOptions) (azcore.TokenCredential,
 	}
 	return azidentity.NewOnBehalfOfCredentialWithSecret(homeTenantID, entratest.DefaultClientID, user, entratest.DefaultClientSecret,
 		&azidentity.OnBehalfOfCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true, Tokens: isolated})
+}
+
+func openWorkload(_ *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, error) {
+	return azidentity.NewWorkloadIdentityCredential(
+		&azidentity.WorkloadIdentityCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true, Tokens: isolated})
+}
+
+func openPipelines(_ *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, error) {
+	return azidentity.NewAzurePipelinesCredential(homeTenantID, entratest.DefaultClientID,
+		entratest.DefaultServiceConnectionID, entratest.DefaultSystemAccessToken,
+		&azidentity.AzurePipelinesCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true, Tokens: isolated})
 }
 
 func openEnvironment(_ *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, error) {

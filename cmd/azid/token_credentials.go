@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -31,7 +30,7 @@ var tokenCredentials = []tokenCredential{
 	{"environment", "EnvironmentCredential", "whichever of the next two is configured", openTokenEnvironment},
 	{"secret", "ClientSecretCredential", "AZURE_CLIENT_SECRET", openTokenSecret},
 	{"certificate", "ClientCertificateCredential", "AZURE_CLIENT_CERTIFICATE_PATH, …_PASSWORD", openTokenCertificate},
-	{"workload", "ClientAssertionCredential", "AZURE_FEDERATED_TOKEN_FILE", openTokenWorkload},
+	{"workload", "WorkloadIdentityCredential", "AZURE_FEDERATED_TOKEN_FILE", openTokenWorkload},
 }
 
 func tokenCredentialsHelp() string {
@@ -87,16 +86,8 @@ func openTokenCertificate(o azcore.ClientOptions, tenant string) (azcore.TokenCr
 }
 
 func openTokenWorkload(o azcore.ClientOptions, tenant string) (azcore.TokenCredential, error) {
-	v, err := variables("ClientAssertionCredential", "AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_FEDERATED_TOKEN_FILE")
-	if err != nil {
-		return nil, err
-	}
-	read := func(context.Context) (string, error) {
-		data, err := os.ReadFile(v[2])
-		return strings.TrimSpace(string(data)), err
-	}
-	return azidentity.NewClientAssertionCredential(v[0], v[1], read,
-		&azidentity.ClientAssertionCredentialOptions{ClientOptions: o, AdditionallyAllowedTenants: allow(tenant)})
+	return azidentity.NewWorkloadIdentityCredential(
+		&azidentity.WorkloadIdentityCredentialOptions{ClientOptions: o, AdditionallyAllowedTenants: allow(tenant)})
 }
 
 // variables returns the values of environment variables, or an error that names

@@ -1,5 +1,7 @@
 package entra
 
+import "net/http"
+
 // What the tests of the decoders, and nobody else, needs.
 var (
 	DecodeToken     = decodeToken
@@ -41,4 +43,13 @@ func Clouds() map[string][]string {
 		m[c.Host] = c.aliases
 	}
 	return m
+}
+
+// DecodeAssertion is decodeAssertion with an error that can be nil.
+func DecodeAssertion(status int, header http.Header, body []byte, member string) (string, error) {
+	jwt, e := decodeAssertion(status, header, body, member)
+	if e != nil {
+		return "", e
+	}
+	return jwt, nil
 }

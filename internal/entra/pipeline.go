@@ -47,7 +47,7 @@ func newPipeline(cfg Config) pipeline {
 		plain:   len(o.PerCallPolicies)+len(o.PerRetryPolicies) == 0,
 		azcore: runtime.NewPipeline(cfg.Module, cfg.Version, runtime.PipelineOptions{
 			PerRetry:       []policy.Policy{taking{}},
-			AllowedHeaders: []string{"X-Ms-Request-Id", "Client-Request-Id", "X-Client-Sku", "X-Client-Ver"},
+			AllowedHeaders: []string{"X-Ms-Request-Id", "Client-Request-Id", "X-Client-Sku", "X-Client-Ver", "X-Vss-E2eid", "X-Msedge-Ref"},
 		}, &o),
 	}
 }
