@@ -20,24 +20,26 @@ const modulePath = "github.com/azid-go/azidentity"
 // They point down only. A package that is not listed fails the test: give it a
 // place first.
 var arrows = map[string][]string{
-	".":                   {"internal/assertion", "internal/entra", "internal/events", "internal/secret", "internal/tokencache"},
-	"entratest":           {}, // a fake that shares the client's code confirms the client's mistakes
-	"internal/assertion":  {"internal/secret"},
-	"internal/entra":      {"internal/events", "internal/flight", "internal/secret"},
-	"internal/events":     {},
-	"internal/flight":     {},
-	"internal/loopback":   {},
-	"internal/secret":     {},
-	"internal/tokencache": {"internal/events", "internal/flight"},
+	".":                        {"internal/assertion", "internal/entra", "internal/events", "internal/managedidentity", "internal/secret", "internal/tokencache"},
+	"entratest":                {}, // a fake that shares the client's code confirms the client's mistakes
+	"internal/assertion":       {"internal/secret"},
+	"internal/entra":           {"internal/events", "internal/flight", "internal/secret"},
+	"internal/events":          {},
+	"internal/flight":          {},
+	"internal/loopback":        {},
+	"internal/managedidentity": {"internal/events", "internal/secret"},
+	"internal/secret":          {},
+	"internal/tokencache":      {"internal/events", "internal/flight"},
 }
 
 // outside are the packages of other modules that this one may link. Whatever
 // else is of use lives in the modules beside this one.
 var outside = map[string][]string{
-	".":                  {"github.com/Azure/azure-sdk-for-go/sdk/azcore"},
-	"internal/entra":     {"github.com/Azure/azure-sdk-for-go/sdk/azcore"},
-	"internal/assertion": {"golang.org/x/crypto/scrypt"},
-	"internal/loopback":  {"go.uber.org/goleak"}, // for tests only
+	".":                        {"github.com/Azure/azure-sdk-for-go/sdk/azcore"},
+	"internal/managedidentity": {"github.com/Azure/azure-sdk-for-go/sdk/azcore"},
+	"internal/entra":           {"github.com/Azure/azure-sdk-for-go/sdk/azcore"},
+	"internal/assertion":       {"golang.org/x/crypto/scrypt"},
+	"internal/loopback":        {"go.uber.org/goleak"}, // for tests only
 }
 
 // imports returns what the package in dir imports, tests aside.
