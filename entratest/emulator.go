@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -20,6 +21,7 @@ type Emulator struct {
 	routes  []route
 	journal *journal
 	faults  faultList
+	arcKeys sync.Map // key to path, of Azure Arc's challenges
 
 	signing    func() *signingKey // of issued tokens
 	federation func() *signingKey // of the hosted outside issuer
@@ -45,6 +47,9 @@ func newSetup(cfg *Config) (*setup, error) {
 	c.UnknownHosts = slices.Clone(c.UnknownHosts)
 	if c.Tenants == nil {
 		c.Tenants = []Tenant{DefaultTenant()}
+	}
+	if c.ManagedIdentities == nil {
+		c.ManagedIdentities = DefaultManagedIdentities()
 	}
 	d, err := newDirectory(&c)
 	c.TokenLifetime = cmp.Or(c.TokenLifetime, defaultTokenLifetime)
