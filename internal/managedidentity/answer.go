@@ -53,7 +53,7 @@ const (
 
 // decode is the one place in which the bytes of a host become an answer.
 func decode(body []byte) (answer, shape) {
-	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff")))
+	body = bytes.Trim(bytes.TrimPrefix(body, []byte("\ufeff")), " \t\r\n")
 	if len(body) == 0 {
 		return answer{}, nothing
 	}
