@@ -83,7 +83,10 @@ type ManagedIdentityCredentialOptions struct {
 // Service Fabric, App Service and its family, Azure Arc by its variables, Azure
 // ML, Cloud Shell, Azure Arc by its agent, and else the metadata service of
 // virtual machines (at AZURE_POD_IDENTITY_AUTHORITY_HOST, if that is set).
-type ManagedIdentityCredential struct {
+type ManagedIdentityCredential struct{ mi *managedIdentity }
+
+// A managedIdentity is what a credential asks for and where.
+type managedIdentity struct {
 	client   *managedidentity.Client
 	identity managedidentity.Identity
 	tokens   *tokencache.Cache
@@ -102,7 +105,7 @@ func NewManagedIdentityCredential(options *ManagedIdentityCredentialOptions) (*M
 		options = &ManagedIdentityCredentialOptions{}
 	}
 	o := options.ClientOptions
-	c := &ManagedIdentityCredential{
+	c := &managedIdentity{
 		tokens:  sharedTokens,
 		tracer:  o.TracingProvider.NewTracer(module, version),
 		sharing: o.Transport == nil,
@@ -134,7 +137,7 @@ func NewManagedIdentityCredential(options *ManagedIdentityCredentialOptions) (*M
 	if options.Tokens.RenewInForeground {
 		c.close()
 	}
-	return c, nil
+	return &ManagedIdentityCredential{c}, nil
 }
 
 // GetToken returns a token for the identity, from memory if there is one. Azure
@@ -144,7 +147,23 @@ func NewManagedIdentityCredential(options *ManagedIdentityCredentialOptions) (*M
 // If there is no such identity here, the error is one on which a chain goes on
 // (see [IsCredentialUnavailable]); other failures are
 // [*AuthenticationFailedError].
-func (c *ManagedIdentityCredential) GetToken(ctx context.Context, opts policy.TokenRequestOptions) (_ azcore.AccessToken, err error) {
+func (c *ManagedIdentityCredential) GetToken(ctx context.Context, opts policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	return c.mi.token(ctx, &opts)
+}
+
+// Close ends renewals behind callers and closes idle connections, but never
+// those of a transport that was passed in. Calling it is optional, and more than
+// once is fine. A closed credential still answers.
+func (c *ManagedIdentityCredential) Close() error {
+	c.mi.close()
+	c.mi.client.Close()
+	if c.mi.sharing {
+		entra.DirectTransport.CloseIdleConnections()
+	}
+	return nil
+}
+
+func (c *managedIdentity) token(ctx context.Context, opts *policy.TokenRequestOptions) (_ azcore.AccessToken, err error) {
 	if c.tracer.Enabled() {
 		var end func(error)
 		ctx, end = runtime.StartSpan(ctx, credNameManagedIdentity+".GetToken", c.tracer, nil)
@@ -170,7 +189,7 @@ func managedResource(scope string) string {
 }
 
 // Fetch implements [tokencache.Source].
-func (c *ManagedIdentityCredential) Fetch(ctx context.Context, q tokencache.Query) (tokencache.Token, error) {
+func (c *managedIdentity) Fetch(ctx context.Context, q tokencache.Query) (tokencache.Token, error) {
 	start := time.Now()
 	t, err := c.client.Token(ctx, managedidentity.Request{
 		Resource: managedResource(q.Scopes[0]), CAE: q.CAE, Claims: q.Claims != "",
@@ -190,22 +209,10 @@ func (c *ManagedIdentityCredential) Fetch(ctx context.Context, q tokencache.Quer
 }
 
 // Life implements [tokencache.Source].
-func (c *ManagedIdentityCredential) Life() context.Context { return c.life }
-
-// Close ends renewals behind callers and closes idle connections, but never
-// those of a transport that was passed in. Calling it is optional, and more than
-// once is fine. A closed credential still answers.
-func (c *ManagedIdentityCredential) Close() error {
-	c.close()
-	c.client.Close()
-	if c.sharing {
-		entra.DirectTransport.CloseIdleConnections()
-	}
-	return nil
-}
+func (c *managedIdentity) Life() context.Context { return c.life }
 
 // failure makes the error of one caller. err may be shared among callers.
-func (c *ManagedIdentityCredential) failure(err error) error {
+func (c *managedIdentity) failure(err error) error {
 	var e *managedidentity.Error
 	if !errors.As(err, &e) {
 		return &AuthenticationFailedError{message: credNameManagedIdentity + ": " + err.Error(), cause: err}
@@ -230,7 +237,7 @@ func (c *ManagedIdentityCredential) failure(err error) error {
 }
 
 // advice says what to do.
-func (c *ManagedIdentityCredential) advice(e *managedidentity.Error) string {
+func (c *managedIdentity) advice(e *managedidentity.Error) string {
 	switch {
 	case e.Status == 400 && c.identity.Kind != managedidentity.SystemAssigned:
 		return "check that the identity is assigned to this host and that the ID is right and of its kind: ClientID, ObjectID and ResourceID are different things"

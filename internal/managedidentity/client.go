@@ -44,7 +44,6 @@ type Client struct {
 	identity  Identity
 	detection detection
 	host      host
-	header    secret.Value
 	pipeline  runtime.Pipeline
 	schedule  schedule
 	try       time.Duration
@@ -80,7 +79,7 @@ func New(cfg Config) (*Client, error) {
 	if err := h.selectors.check(cfg.Identity); err != nil {
 		return fail(err)
 	}
-	c.host, c.header = h, secret.New(h.secret)
+	c.host = h
 	o := cfg.Options
 	if o.Transport, err = c.transport(o.Transport, cfg.Direct); err != nil {
 		return fail(err)
@@ -139,7 +138,7 @@ func (c *Client) Chosen() string { return c.detection.String() }
 func (c *Client) Endpoint() string { return c.host.endpoint.String() }
 
 // Secret returns the secret of the endpoint, for a key that separates tokens.
-func (c *Client) Secret() secret.Value { return c.header }
+func (c *Client) Secret() secret.Value { return c.host.secret }
 
 // Close closes idle connections of the client's own.
 func (c *Client) Close() {
@@ -223,7 +222,7 @@ func (c *Client) ask(ctx context.Context, r Request) attempt {
 const maxBody = 1 << 20
 
 func (c *Client) send(ctx context.Context, r Request, key string) attempt {
-	a := attempt{secrets: []string{c.host.secret}}
+	a := attempt{secrets: []string{c.host.secret.Expose()}}
 	ctx, cancel := context.WithTimeout(policy.WithRetryOptions(ctx, once), c.try)
 	defer cancel()
 	req, err := c.newRequest(ctx, r, key)

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/azid-go/azidentity/internal/secret"
 )
 
 // A Kind is a kind of identifier.
@@ -73,13 +75,13 @@ type host struct {
 	// system is a client ID to be named when nobody named an identity.
 	system  string
 	version string
-	secret  string // in the requests; nothing that holds it may get out
-	// answer turns an answer to the plain request into the one that counts.
+	secret  secret.Value // in the requests; nothing that holds it may get out
+	// challenge is what the host wants to be shown, or nil.
 	challenge *challenge
 	// confirms says that the answer has to name the identity asked for.
 	confirms bool
-	revokes  bool // understands which token a claims challenge is about
-	pin      []byte
+	revokes  bool   // understands which token a claims challenge is about
+	pin      []byte // SHA-1 of its certificate, if that is not to be verified otherwise
 	retries  []retryRow
 	verdicts []verdictRow
 }

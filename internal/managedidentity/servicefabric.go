@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strings"
 	"unicode"
+
+	"github.com/azid-go/azidentity/internal/secret"
 )
 
 func openServiceFabric(e *environment) (host, error) {
@@ -20,13 +22,13 @@ func openServiceFabric(e *environment) (host, error) {
 	if u.Scheme != "https" {
 		err = errors.New("IDENTITY_ENDPOINT of Service Fabric is not https")
 	}
-	secret := e.get("IDENTITY_HEADER")
+	shown := e.get("IDENTITY_HEADER")
 	pin, pinErr := thumbprint(e.get("IDENTITY_SERVER_THUMBPRINT"))
 	return host{
-		endpoint: u, version: "2019-07-01-preview", secret: secret, pin: pin, revokes: true,
-		request: func(r *http.Request, _ url.Values) { r.Header["Secret"] = []string{secret} },
+		endpoint: u, version: "2019-07-01-preview", secret: secret.New(shown), pin: pin, revokes: true,
+		request: func(r *http.Request, _ url.Values) { r.Header["Secret"] = []string{shown} },
 		retries: fabricRetries, verdicts: hostVerdicts,
-	}, errors.Join(err, pinErr, checkHeader("IDENTITY_HEADER", secret))
+	}, errors.Join(err, pinErr, checkHeader("IDENTITY_HEADER", shown))
 }
 
 // thumbprint reads a SHA-1 hash in hexadecimal, as certificate managers show it.
