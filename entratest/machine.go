@@ -135,6 +135,9 @@ func (c *call) issue(params url.Values, selectors []selector) (issued, string) {
 		audience = resource
 	}
 	issuer := "https://sts.windows.net/" + t.ID + "/"
+	if c.req.TLS != nil {
+		issuer = issuerOrigin(c.origin) + "/" + t.ID + "/" // where the keys can be discovered
+	}
 	claims := map[string]any{
 		"aud": audience, "iss": issuer, "idp": issuer,
 		"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(lifetime).Unix(),
