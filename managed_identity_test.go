@@ -71,6 +71,17 @@ func TestManagedIdentity(t *testing.T) {
 	}
 }
 
+func TestManagedIdentityWarmPathAllocatesNothing(t *testing.T) {
+	e, o := emulate(t, nil)
+	onHost(t, e, entratest.EndpointIMDS)
+	c := managedCred(t, azidentity.ManagedIdentityCredentialOptions{ClientOptions: o})
+	token(t, c)
+	ctx := t.Context()
+	if n := testing.AllocsPerRun(100, func() { _, _ = c.GetToken(ctx, armToken) }); n > 0 {
+		t.Errorf("a token in memory costs %v allocations", n)
+	}
+}
+
 // Pain 53: the same IDs everywhere, or an error when the credential is
 // constructed.
 func TestPain53ManagedIdentityKinds(t *testing.T) {

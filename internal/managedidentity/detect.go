@@ -83,5 +83,5 @@ func (d detection) String() string {
 	if len(d.variables) == 0 {
 		return string(d.source)
 	}
-	return fmt.Sprintf("%s (because %s is set)", d.source, strings.Join(d.variables, ", "))
+	return fmt.Sprintf("%s (chosen by %s)", d.source, strings.Join(d.variables, ", "))
 }

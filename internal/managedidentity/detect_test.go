@@ -1,6 +1,8 @@
 package managedidentity_test
 
 import (
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -63,6 +65,26 @@ func TestPain54Detection(t *testing.T) {
 				t.Errorf("the choice is explained as %q", c.Chosen())
 			}
 		})
+	}
+}
+
+// Programs on an Arc machine see no variables; the agent's file tells.
+func TestPain54ArcByItsAgent(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("the agent's place is another")
+	}
+	var looked []string
+	c, err := managedidentity.New(managedidentity.Config{Direct: direct, Getenv: getenv(nil), Exists: func(path string) bool {
+		looked = append(looked, path)
+		return true
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "http://127.0.0.1:40342/metadata/identity/oauth2/token"
+	if c.Source() != managedidentity.AzureArc || c.Endpoint() != want || !slices.Equal(looked, []string{"/opt/azcmagent/bin/himds"}) {
+		t.Errorf("got %s at %s after looking at %q", c.Source(), c.Endpoint(), looked)
 	}
 }
 

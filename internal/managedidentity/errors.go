@@ -41,7 +41,7 @@ func (e *Error) Error() string {
 		b.WriteString(": " + e.cause.Error())
 	}
 	if e.Code != "" || e.Description != "" {
-		b.WriteString(" (" + strings.TrimPrefix(e.Code+": "+e.Description, ": ") + ")")
+		b.WriteString(" (" + strings.TrimSuffix(strings.TrimPrefix(e.Code+": "+e.Description, ": "), ": ") + ")")
 	}
 	if e.Why != "" {
 		b.WriteString(": " + e.Why)

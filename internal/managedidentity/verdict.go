@@ -27,7 +27,7 @@ type verdictRow struct {
 var imdsVerdicts = []verdictRow{
 	{0, 0, anyShape, true, Unavailable, "nothing answers at the metadata address: this machine is not in Azure, or its network hides the service"},
 	{200, 200, granted, false, Granted, ""},
-	{400, 400, refusal, false, Unavailable, "the identity is not assigned to this machine"},
+	{400, 400, refusal, false, Unavailable, "the identity is not assigned to this machine, or there is no such resource"},
 	{404, 404, refusal | nothing, true, Fatal, "the metadata service is being updated or does not know the request"},
 	{410, 410, refusal | nothing, true, Fatal, "the metadata service is being updated"},
 	{410, 410, other, true, Unavailable, "what answers is not the metadata service"},
