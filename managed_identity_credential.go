@@ -223,7 +223,7 @@ func (c *managedIdentity) failure(err error) error {
 		message += "\n  Next: " + next
 	}
 	// A context that ended while the client was waiting is no verdict.
-	if e.Verdict == managedidentity.Unavailable && err == error(e) {
+	if e.Verdict == managedidentity.Unavailable && err == error(e) { //nolint:errorlint // wrapped, it is a wait that ended
 		return &credentialUnavailableError{message}
 	}
 	f := &AuthenticationFailedError{message: message, cause: err, Code: e.Code}

@@ -48,14 +48,9 @@ func openArc(e *environment) (host, error) {
 // (CVE-2024-35255).
 type challenge struct{ keys string }
 
-// An errChallenge is a refusal of what the agent, or somebody in its place,
-// asked for.
-type errChallenge struct{ text string }
-
-func (e *errChallenge) Error() string { return e.text }
-
+// refuse makes the error for what the agent, or somebody in its place, asked for.
 func refuse(format string, args ...any) error {
-	return &errChallenge{"the agent's challenge is refused: " + fmt.Sprintf(format, args...)}
+	return errors.New("the agent's challenge is refused: " + fmt.Sprintf(format, args...))
 }
 
 // key returns the content of the file that a WWW-Authenticate header names.

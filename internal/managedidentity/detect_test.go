@@ -16,7 +16,7 @@ func TestPain54Detection(t *testing.T) {
 	t.Parallel()
 	const (
 		header = "identity-header-canary"
-		print  = "00112233445566778899aabbccddeeff00112233"
+		hash   = "00112233445566778899aabbccddeeff00112233"
 	)
 	for _, tt := range []struct {
 		name     string
@@ -33,7 +33,7 @@ func TestPain54Detection(t *testing.T) {
 		{"container in a private network", "IDENTITY_ENDPOINT=http://172.16.3.4:8081/msi/token IDENTITY_HEADER=" + header, false, managedidentity.AppService, "http://172.16.3.4:8081/msi/token"},
 		{"App Service with Arc's name", "IDENTITY_ENDPOINT=http://localhost/t IDENTITY_HEADER=" + header + " IMDS_ENDPOINT=http://localhost", false, managedidentity.AppService, "http://localhost/t"},
 		{"App Service on an Arc machine", "IDENTITY_ENDPOINT=http://localhost/t IDENTITY_HEADER=" + header, true, managedidentity.AppService, "http://localhost/t"},
-		{"Service Fabric", "IDENTITY_ENDPOINT=https://localhost:2377/metadata/identity/oauth2/token IDENTITY_HEADER=" + header + " IDENTITY_SERVER_THUMBPRINT=" + print, false, managedidentity.ServiceFabric, "https://localhost:2377/metadata/identity/oauth2/token"},
+		{"Service Fabric", "IDENTITY_ENDPOINT=https://localhost:2377/metadata/identity/oauth2/token IDENTITY_HEADER=" + header + " IDENTITY_SERVER_THUMBPRINT=" + hash, false, managedidentity.ServiceFabric, "https://localhost:2377/metadata/identity/oauth2/token"},
 		{"Functions on Linux Consumption", "MSI_ENDPOINT=http://localhost:8081/msi/token MSI_SECRET=" + header, false, managedidentity.AzureML, "http://localhost:8081/msi/token"},
 		{"Azure ML", "MSI_ENDPOINT=http://127.0.0.1:46808/MSI/auth MSI_SECRET=" + header + " DEFAULT_IDENTITY_CLIENT_ID=x", false, managedidentity.AzureML, "http://127.0.0.1:46808/MSI/auth"},
 		{"Cloud Shell", "MSI_ENDPOINT=http://localhost:50342/oauth2/token", false, managedidentity.CloudShell, "http://localhost:50342/oauth2/token"},
