@@ -47,6 +47,7 @@ func (c *ClientCertificateCredential) keepsTokens() bool { return true }
 func (c *ClientAssertionCredential) keepsTokens() bool   { return true }
 func (c *EnvironmentCredential) keepsTokens() bool       { return true }
 func (c *OnBehalfOfCredential) keepsTokens() bool        { return true }
+func (c *ManagedIdentityCredential) keepsTokens() bool   { return true }
 
 // A tokenProvider keeps the tokens of a credential that may not.
 type tokenProvider struct {

@@ -15,6 +15,8 @@
 //     with a source such as [AssertionFromGitHubActions], [AssertionFromFile],
 //     [AssertionFromURL], [AssertionFromCommand] or [AssertionFromCredential]
 //   - a web API that calls another for its own caller: [OnBehalfOfCredential]
+//   - a program on a virtual machine or another host in Azure, without any
+//     secret: [ManagedIdentityCredential]
 //   - configured by the environment: [EnvironmentCredential]
 //   - whichever of several works: [ChainedTokenCredential]
 //
@@ -53,5 +55,6 @@
 // for applications' own tokens. AZURE_IDENTITY_DISABLE_INSTANCE_DISCOVERY set
 // to 1 or true does what the option DisableInstanceDiscovery does.
 // AZURE_IDENTITY_DISABLE_MULTITENANTAUTH with any value makes credentials
-// ignore the tenant of a request. The environment is read by constructors only.
+// ignore the tenant of a request. [ManagedIdentityCredential] reads the variables
+// of the hosts it knows. The environment is read by constructors only.
 package azidentity

@@ -229,6 +229,24 @@ func ExampleNewEnvironmentCredential() {
 	// Output: a token with 3 parts
 }
 
+func ExampleNewManagedIdentityCredential() {
+	emulator, options := offline()
+	for name, value := range emulator.Environment(entratest.EndpointAppService) { // as App Service sets them
+		_ = os.Setenv(name, value)
+		defer os.Unsetenv(name)
+	}
+	cred, err := azidentity.NewManagedIdentityCredential(&azidentity.ManagedIdentityCredentialOptions{
+		ClientOptions: options,
+		ID:            azidentity.ClientID(entratest.DefaultIdentityClientID), // nil: the system-assigned identity
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cred.Close()
+	show(cred)
+	// Output: a token with 3 parts
+}
+
 func ExampleNewChainedTokenCredential() {
 	_, options := offline()
 	// A credential that says it is unavailable is passed over.

@@ -70,9 +70,9 @@ func (a *authority) pem() []byte {
 
 // certificate is the GetCertificate callback of the TLS configuration.
 func (a *authority) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	name := hello.ServerName
-	if name == "" {
-		name = "localhost" // a client that connects by IP address names nothing
+	name := "localhost" // a client that connects by IP address names nothing
+	if hello != nil && hello.ServerName != "" {
+		name = hello.ServerName
 	}
 	a.mu.Lock()
 	found := a.minted[name]

@@ -51,6 +51,12 @@ type Config struct {
 	// Region is what the instance metadata endpoint answers. Empty means that
 	// the emulated machine has no such endpoint (404).
 	Region string `json:"region,omitempty"`
+	// ManagedIdentities are those of the machine that the emulator plays. Nil:
+	// [DefaultManagedIdentities]. Empty: it has none.
+	ManagedIdentities []ManagedIdentity `json:"managedIdentities,omitempty"`
+	// ArcKeyDirectory is where the endpoint of Azure Arc puts the files that its
+	// clients have to read. It has to exist. Empty: that endpoint answers 500.
+	ArcKeyDirectory string `json:"arcKeyDirectory,omitempty"`
 	// UnknownHosts are authority hosts that instance discovery refuses with
 	// invalid_instance. All others are known.
 	UnknownHosts []string `json:"unknownHosts,omitempty"`

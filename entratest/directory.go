@@ -25,6 +25,8 @@ type directory struct {
 	tenants []*tenant
 	byName  map[string]*tenant // lower-case ID or domain
 	issuers map[string][]*rsa.PublicKey
+
+	identities []ManagedIdentity
 }
 
 type tenant struct {
@@ -111,6 +113,7 @@ func newDirectory(cfg *Config) (*directory, error) {
 		}
 		d.issuers[is.URL] = p.publicKeys(path+".keys", is.Keys)
 	}
+	d.addIdentities(p, cfg.ManagedIdentities)
 	for i, t := range cfg.Tenants {
 		d.addTenant(p, fmt.Sprintf("tenants[%d]", i), t)
 	}

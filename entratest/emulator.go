@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -21,6 +22,7 @@ type Emulator struct {
 	journal *journal
 	faults  faultList
 	refresh refreshTokens
+	arcKeys sync.Map // key to path, of Azure Arc's challenges
 
 	signing    func() *signingKey // of issued tokens
 	federation func() *signingKey // of the hosted outside issuer
@@ -46,6 +48,9 @@ func newSetup(cfg *Config) (*setup, error) {
 	c.UnknownHosts = slices.Clone(c.UnknownHosts)
 	if c.Tenants == nil {
 		c.Tenants = []Tenant{DefaultTenant()}
+	}
+	if c.ManagedIdentities == nil {
+		c.ManagedIdentities = DefaultManagedIdentities()
 	}
 	d, err := newDirectory(&c)
 	c.TokenLifetime = cmp.Or(c.TokenLifetime, defaultTokenLifetime)

@@ -20,6 +20,12 @@ const (
 	EndpointFederation          Endpoint = "federation"
 	EndpointPipelines           Endpoint = "pipelines"
 	EndpointGitHubActions       Endpoint = "githubActions"
+	EndpointIMDS                Endpoint = "imds"
+	EndpointAppService          Endpoint = "appService"
+	EndpointServiceFabric       Endpoint = "serviceFabric"
+	EndpointAzureML             Endpoint = "azureML"
+	EndpointCloudShell          Endpoint = "cloudShell"
+	EndpointAzureArc            Endpoint = "azureArc"
 )
 
 // route is a row of the endpoint table.
@@ -57,6 +63,13 @@ func routes() []route {
 
 		{"GET", "/metadata/instance/compute", EndpointRegion, v2, serveCompute, false},
 		{"GET", "/metadata/instance/compute/location", EndpointRegion, v2, serveLocation, false},
+
+		{"GET", "/metadata/identity/oauth2/token", EndpointIMDS, v1, serveIMDS, false},
+		{"GET", "/appservice/msi/token", EndpointAppService, v1, serveAppService, false},
+		{"GET", "/servicefabric/metadata/identity/oauth2/token", EndpointServiceFabric, v1, serveServiceFabric, false},
+		{"GET", "/azureml/msi/auth", EndpointAzureML, v1, serveAzureML, false},
+		{"POST", "/cloudshell/oauth2/token", EndpointCloudShell, v1, serveCloudShell, false},
+		{"GET", "/arc/metadata/identity/oauth2/token", EndpointAzureArc, v1, serveArc, false},
 
 		{"GET", "/federation/.well-known/openid-configuration", EndpointFederation, v2, serveFederationConfiguration, false},
 		{"GET", "/federation/keys", EndpointFederation, v2, serveFederationKeys, false},

@@ -29,6 +29,7 @@ const (
 	CertificateChanged = "azidentity: certificate file changed"
 	ChainSelected      = "azidentity: chain selected a credential"
 	ChainSkipped       = "azidentity: chain skipped a credential"
+	ExpiryUnknown      = "azidentity: a token came without a usable expiry, kept for a short time"
 	EnvironmentFound   = "azidentity: environment configures a credential"
 )
 

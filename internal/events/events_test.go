@@ -20,7 +20,7 @@ func TestPain65EventNames(t *testing.T) {
 	got := strings.Join([]string{
 		events.TokenAcquired, events.TokenFailed, events.RenewalFailed, events.OldTokenServed,
 		events.RegionDetected, events.RegionDown, events.ClockOff, events.CertificateKept, events.CertificateChanged,
-		events.ChainSelected, events.ChainSkipped, events.EnvironmentFound,
+		events.ChainSelected, events.ChainSkipped, events.EnvironmentFound, events.ExpiryUnknown,
 	}, "\n")
 	const want = `azidentity: token acquired
 azidentity: token request failed
@@ -33,7 +33,8 @@ azidentity: certificate file cannot be used, keeping the one in memory
 azidentity: certificate file changed
 azidentity: chain selected a credential
 azidentity: chain skipped a credential
-azidentity: environment configures a credential`
+azidentity: environment configures a credential
+azidentity: a token came without a usable expiry, kept for a short time`
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

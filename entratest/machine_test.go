@@ -1,0 +1,188 @@
+package entratest_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/azid-go/azidentity/entratest"
+)
+
+const vault = "https://vault.azure.net"
+
+// ask sends a request for a managed identity's token. headers are names and
+// values.
+func ask(t *testing.T, e *entratest.Emulator, method, target string, params url.Values, headers ...string) answer {
+	t.Helper()
+	var body *strings.Reader
+	if method == http.MethodPost {
+		body = strings.NewReader(params.Encode())
+	} else {
+		target, body = target+"?"+params.Encode(), strings.NewReader("")
+	}
+	r, err := http.NewRequestWithContext(t.Context(), method, target, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if method == http.MethodPost {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	return send(t, e.Transport(), r)
+}
+
+func params(version string, more ...string) url.Values {
+	v := url.Values{"resource": {vault}}
+	if version != "" {
+		v.Set("api-version", version)
+	}
+	for i := 0; i+1 < len(more); i += 2 {
+		v.Set(more[i], more[i+1])
+	}
+	return v
+}
+
+// What every host answers, with the status and error of the real ones.
+func TestManagedIdentityEndpoints(t *testing.T) {
+	t.Parallel()
+	const (
+		imds   = "2018-02-01"
+		apps   = "2019-08-01"
+		ml     = "2017-09-01"
+		fabric = "2019-07-01-preview"
+		nobody = "50000000-eeee-4eee-8eee-000000000001"
+	)
+	e := newEmulator(t, nil)
+	header := e.Environment(entratest.EndpointAppService)["IDENTITY_HEADER"]
+	for _, tt := range []struct {
+		name    string
+		host    entratest.Endpoint
+		params  url.Values
+		headers []string
+		status  int
+		expires string // start of expires_on, or nothing
+	}{
+		{"token", entratest.EndpointIMDS, params(imds), []string{"Metadata", "true"}, 200, "1"},
+		{"client ID", entratest.EndpointIMDS, params(imds, "client_id", entratest.DefaultIdentityClientID), []string{"Metadata", "true"}, 200, "1"},
+		{"other name of the resource ID", entratest.EndpointIMDS, params(imds, "mi_res_id", entratest.DefaultIdentityResourceID), []string{"Metadata", "true"}, 200, "1"},
+		{"probe", entratest.EndpointIMDS, url.Values{}, nil, 400, ""},
+		{"forwarded", entratest.EndpointIMDS, params(imds), []string{"Metadata", "true", "X-Forwarded-For", "10.0.0.1"}, 400, ""},
+		{"version", entratest.EndpointIMDS, params(apps), []string{"Metadata", "true"}, 400, ""},
+		{"a scope", entratest.EndpointIMDS, params(imds, "resource", vault+"/.default"), []string{"Metadata", "true"}, 400, ""},
+		{"no such identity", entratest.EndpointIMDS, params(imds, "client_id", nobody), []string{"Metadata", "true"}, 400, ""},
+		{"token", entratest.EndpointAppService, params(apps), []string{"X-IDENTITY-HEADER", header}, 200, "1"},
+		{"no header", entratest.EndpointAppService, params(apps), nil, 401, ""},
+		{"version", entratest.EndpointAppService, params(ml), []string{"X-IDENTITY-HEADER", header}, 400, ""},
+		{"a scope", entratest.EndpointAppService, params(apps, "resource", vault+"/.default"), []string{"X-IDENTITY-HEADER", header}, 500, ""},
+		{"no such identity", entratest.EndpointAppService, params(apps, "principal_id", nobody), []string{"X-IDENTITY-HEADER", header}, 400, ""},
+		{"token", entratest.EndpointAzureML, params(ml, "clientid", entratest.DefaultIdentityClientID), []string{"secret", header}, 200, ""},
+		{"wrong secret", entratest.EndpointAzureML, params(ml), []string{"secret", "x"}, 401, ""},
+		{"version", entratest.EndpointAzureML, params(apps), []string{"secret", header}, 400, ""},
+		{"no such identity", entratest.EndpointAzureML, params(ml, "clientid", nobody), []string{"secret", header}, 400, ""},
+		{"token", entratest.EndpointCloudShell, params(""), []string{"Metadata", "true"}, 200, "1"},
+		{"no header", entratest.EndpointCloudShell, params(""), nil, 400, ""},
+		{"no resource", entratest.EndpointCloudShell, params("", "resource", ""), []string{"Metadata", "true"}, 400, ""},
+		{"without TLS", entratest.EndpointServiceFabric, params(fabric), []string{"Secret", header}, 400, ""},
+		{"no directory for keys", entratest.EndpointAzureArc, params("2020-06-01"), []string{"Metadata", "true"}, 500, ""},
+	} {
+		method, target := http.MethodGet, ""
+		for name, value := range e.Environment(tt.host) {
+			switch {
+			case name == "AZURE_POD_IDENTITY_AUTHORITY_HOST" && value != "":
+				target = value + "/metadata/identity/oauth2/token/" // a slash too many
+			case strings.HasSuffix(name, "I_ENDPOINT") || name == "IDENTITY_ENDPOINT":
+				target += strings.TrimPrefix(value, target)
+			}
+		}
+		if tt.host == entratest.EndpointCloudShell {
+			method = http.MethodPost
+		}
+		got := ask(t, e, method, target, tt.params, tt.headers...)
+		entry, _ := e.LastRequest(tt.host)
+		if got.status != tt.status || entry.Status != tt.status || (entry.Reason == "") != (tt.status == 200) {
+			t.Errorf("%s, %s: got %d %v, journal %+v; want %d", tt.host, tt.name, got.status, got.body, entry, tt.status)
+		}
+		if tt.status == 200 && (strings.Count(got.text("access_token"), ".") != 2 || !strings.HasPrefix(got.text("expires_on"), tt.expires)) {
+			t.Errorf("%s, %s: got %v", tt.host, tt.name, got.body)
+		}
+	}
+	journal, err := json.Marshal(e.Journal())
+	if err != nil || strings.Contains(string(journal), header) {
+		t.Errorf("the journal holds the identity header, or %v", err)
+	}
+}
+
+func TestManagedIdentityToken(t *testing.T) {
+	t.Parallel()
+	e := newEmulator(t, &entratest.Config{ManagedIdentities: []entratest.ManagedIdentity{{ClientID: entratest.DefaultIdentityClientID, ResourceID: "/a/b"}}})
+	base := e.Environment(entratest.EndpointIMDS)["AZURE_POD_IDENTITY_AUTHORITY_HOST"]
+	got := ask(t, e, http.MethodGet, base+"/metadata/identity/oauth2/token", params("2018-02-01"), "Metadata", "true")
+	b, err := base64.RawURLEncoding.DecodeString(strings.Split(got.text("access_token"), ".")[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var claims map[string]any
+	if err := json.Unmarshal(b, &claims); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"aud": vault, "iss": "https://sts.windows.net/" + entratest.DefaultTenantID + "/", "tid": entratest.DefaultTenantID,
+		"appid": entratest.DefaultIdentityClientID, "xms_mirid": "/a/b", "idtyp": "app", "ver": "1.0",
+	} {
+		if claims[name] != want {
+			t.Errorf("%s is %v, want %s", name, claims[name], want)
+		}
+	}
+	if claims["oid"] == "" || claims["oid"] != claims["sub"] {
+		t.Errorf("oid is %v, sub %v", claims["oid"], claims["sub"])
+	}
+}
+
+// The agent's key serves once, and its file goes.
+func TestArcChallenge(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	e := newEmulator(t, &entratest.Config{ArcKeyDirectory: dir})
+	target := e.Environment(entratest.EndpointAzureArc)["IDENTITY_ENDPOINT"]
+	first := ask(t, e, http.MethodGet, target, params("2020-06-01"), "Metadata", "true")
+	path := strings.TrimPrefix(first.header.Get("Www-Authenticate"), "Basic realm=")
+	key, err := os.ReadFile(path)
+	if first.status != 401 || err != nil {
+		t.Fatalf("got %d, %v", first.status, err)
+	}
+	for _, want := range []int{200, 401} {
+		got := ask(t, e, http.MethodGet, target, params("2020-06-01"), "Metadata", "true", "Authorization", "Basic "+string(key))
+		if got.status != want {
+			t.Errorf("got %d %v, want %d", got.status, got.body, want)
+		}
+	}
+	if left, _ := os.ReadDir(dir); len(left) > 0 {
+		t.Errorf("%v is left", left)
+	}
+}
+
+func TestManagedIdentityConfig(t *testing.T) {
+	t.Parallel()
+	id := entratest.DefaultIdentityClientID
+	for want, bad := range map[string][]entratest.ManagedIdentity{
+		"managedIdentities[0].clientId":       {{ClientID: "x"}},
+		"managedIdentities[0].objectId":       {{ClientID: id, ObjectID: "x"}},
+		"managedIdentities[1].systemAssigned": {{ClientID: id, SystemAssigned: true}, {ClientID: id, SystemAssigned: true}},
+	} {
+		if _, err := entratest.New(&entratest.Config{ManagedIdentities: bad}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want an error with %s", err, want)
+		}
+	}
+	// No identities at all is a machine that has none.
+	e := newEmulator(t, &entratest.Config{ManagedIdentities: []entratest.ManagedIdentity{}})
+	base := e.Environment(entratest.EndpointIMDS)["AZURE_POD_IDENTITY_AUTHORITY_HOST"]
+	if got := ask(t, e, http.MethodGet, base+"/metadata/identity/oauth2/token", params("2018-02-01"), "Metadata", "true"); got.text("error") != "invalid_request" {
+		t.Errorf("got %v", got.body)
+	}
+}

@@ -1,0 +1,256 @@
+package azidentity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/tracing"
+
+	"github.com/azid-go/azidentity/internal/entra"
+	"github.com/azid-go/azidentity/internal/events"
+	"github.com/azid-go/azidentity/internal/managedidentity"
+	"github.com/azid-go/azidentity/internal/tokencache"
+)
+
+const credNameManagedIdentity = "ManagedIdentityCredential"
+
+// ManagedIDKind is an identifier of a user-assigned managed identity:
+// [ClientID], [ObjectID] or [ResourceID]. A constructor refuses an identifier
+// that the hosting environment cannot tell identities apart by, as it would hand
+// out another identity's token:
+//
+//	host                                         ClientID  ObjectID  ResourceID
+//	virtual machines, AKS, container instances   yes       yes       yes
+//	App Service, Functions, Container Apps       yes       yes       yes
+//	Azure Arc, if the agent confirms it          yes       yes       yes
+//	Azure ML, App Service of 2017                yes       no        no
+//	Cloud Shell, Service Fabric                  no        no        no
+type ManagedIDKind interface {
+	fmt.Stringer
+	kind() managedidentity.Kind
+}
+
+// ClientID is the client ID of a user-assigned managed identity.
+type ClientID string
+
+// ObjectID is the object (principal) ID of a user-assigned managed identity.
+type ObjectID string
+
+// ResourceID is the Azure resource ID of a user-assigned managed identity.
+type ResourceID string
+
+func (ClientID) kind() managedidentity.Kind   { return managedidentity.ClientID }
+func (ObjectID) kind() managedidentity.Kind   { return managedidentity.ObjectID }
+func (ResourceID) kind() managedidentity.Kind { return managedidentity.ResourceID }
+
+// String returns the ID.
+func (c ClientID) String() string { return string(c) }
+
+// String returns the ID.
+func (o ObjectID) String() string { return string(o) }
+
+// String returns the ID.
+func (r ResourceID) String() string { return string(r) }
+
+// ManagedIdentityCredentialOptions are the options of
+// [ManagedIdentityCredential]. Nil and the zero value mean the same.
+type ManagedIdentityCredentialOptions struct {
+	// ClientOptions configure the requests. The environment proxy is not used:
+	// no proxy reaches these endpoints. Retry overrides, field by field, when
+	// requests are repeated. On Service Fabric, Transport is nil or an
+	// *http.Client that leaves the verification of certificates alone.
+	azcore.ClientOptions
+
+	// ID names a user-assigned identity. Default: the identity of the host.
+	ID ManagedIDKind
+
+	// Tokens says how tokens are kept in memory.
+	Tokens TokenOptions
+}
+
+// ManagedIdentityCredential authenticates the identity that Azure gave to the
+// machine or service that the program runs on. It is safe for concurrent use.
+//
+// The constructor finds out where that is by the environment, in this order:
+// Service Fabric, App Service and its family, Azure Arc by its variables, Azure
+// ML, Cloud Shell, Azure Arc by its agent, and else the metadata service of
+// virtual machines (at AZURE_POD_IDENTITY_AUTHORITY_HOST, if that is set).
+type ManagedIdentityCredential struct{ mi *managedIdentity }
+
+// A managedIdentity is what a credential asks for and where.
+type managedIdentity struct {
+	client   *managedidentity.Client
+	identity managedidentity.Identity
+	tokens   *tokencache.Cache
+	owner    tokencache.Owner
+	tracer   tracing.Tracer
+
+	life    context.Context // ends with Close
+	close   context.CancelFunc
+	sharing bool // of the direct transport
+}
+
+// NewManagedIdentityCredential reads the environment and touches no network.
+// It returns an error if the hosting environment does not support the kind of ID.
+func NewManagedIdentityCredential(options *ManagedIdentityCredentialOptions) (*ManagedIdentityCredential, error) {
+	if options == nil {
+		options = &ManagedIdentityCredentialOptions{}
+	}
+	o := options.ClientOptions
+	c := &managedIdentity{
+		tokens:  sharedTokens,
+		tracer:  o.TracingProvider.NewTracer(module, version),
+		sharing: o.Transport == nil,
+	}
+	if id := options.ID; id != nil {
+		c.identity = managedidentity.Identity{Kind: id.kind(), Value: strings.TrimSpace(id.String())}
+	}
+	var err error
+	c.client, err = managedidentity.New(managedidentity.Config{
+		Identity: c.identity, Options: o, Direct: entra.DirectTransport, Module: module, Version: version,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", credNameManagedIdentity, err)
+	}
+	p := tokencache.Principal{
+		Authority: c.client.Endpoint(), Flow: "managed_identity",
+		Client: fmt.Sprintf("%d %s", c.identity.Kind, strings.ToLower(c.identity.Value)),
+		Proof:  mac(string(c.client.Source()), c.client.Secret().Expose()),
+	}
+	transportIsKey := o.Transport == nil || reflect.ValueOf(o.Transport).Comparable()
+	if transportIsKey && o.Transport != nil {
+		p.Transport = o.Transport
+	}
+	if options.Tokens.Isolated || !transportIsKey || len(o.PerCallPolicies)+len(o.PerRetryPolicies) > 0 {
+		c.tokens = tokencache.New(tokencache.Limits{})
+	}
+	c.owner = tokencache.NewOwner(p)
+	c.life, c.close = context.WithCancel(context.Background())
+	if options.Tokens.RenewInForeground {
+		c.close()
+	}
+	return &ManagedIdentityCredential{c}, nil
+}
+
+// GetToken returns a token for the identity, from memory if there is one. Azure
+// SDK clients call it. It takes one scope, or a resource. Claims make it ask for
+// another token; hosts other than Service Fabric may answer with the same one.
+//
+// If there is no such identity here, the error is one on which a chain goes on
+// (see [IsCredentialUnavailable]); other failures are
+// [*AuthenticationFailedError].
+func (c *ManagedIdentityCredential) GetToken(ctx context.Context, opts policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	return c.mi.token(ctx, &opts)
+}
+
+// Close ends renewals behind callers and closes idle connections, but never
+// those of a transport that was passed in. Calling it is optional, and more than
+// once is fine. A closed credential still answers.
+func (c *ManagedIdentityCredential) Close() error {
+	c.mi.close()
+	c.mi.client.Close()
+	if c.mi.sharing {
+		entra.DirectTransport.CloseIdleConnections()
+	}
+	return nil
+}
+
+func (c *managedIdentity) token(ctx context.Context, opts *policy.TokenRequestOptions) (_ azcore.AccessToken, err error) {
+	if c.tracer.Enabled() {
+		var end func(error)
+		ctx, end = runtime.StartSpan(ctx, credNameManagedIdentity+".GetToken", c.tracer, nil)
+		defer func() { end(err) }()
+	}
+	if len(opts.Scopes) != 1 || managedResource(opts.Scopes[0]) == "" || strings.ContainsAny(opts.Scopes[0], " \t\r\n") {
+		err := errors.New("a token of a managed identity is for one resource: pass exactly one scope, such as https://management.azure.com/.default")
+		return azcore.AccessToken{}, &AuthenticationFailedError{message: credNameManagedIdentity + ": " + err.Error(), cause: err}
+	}
+	t, err := c.tokens.Get(ctx, tokencache.Query{Owner: c.owner, Scopes: opts.Scopes, CAE: opts.EnableCAE, Claims: opts.Claims}, c)
+	if err != nil {
+		return azcore.AccessToken{}, c.failure(err)
+	}
+	return azcore.AccessToken{Token: t.Value, ExpiresOn: t.ExpiresOn, RefreshOn: t.RefreshOn}, nil
+}
+
+// managedResource returns the resource of a scope. Only one final "/.default"
+// is cut off: other scopes are resources already, to managed identities, and
+// the path of one may look like a permission.
+func managedResource(scope string) string {
+	r, _ := strings.CutSuffix(scope, "/.default")
+	return r
+}
+
+// Fetch implements [tokencache.Source].
+func (c *managedIdentity) Fetch(ctx context.Context, q tokencache.Query) (tokencache.Token, error) {
+	start := time.Now()
+	t, err := c.client.Token(ctx, managedidentity.Request{
+		Resource: managedResource(q.Scopes[0]), CAE: q.CAE, Claims: q.Claims != "",
+	})
+	if events.Enabled(ctx) {
+		attrs := []slog.Attr{
+			slog.String("credential", credNameManagedIdentity), slog.String("source", c.client.Chosen()),
+			slog.String("identity", c.identity.String()), slog.String("scope", q.Scopes[0]), events.Since(start),
+		}
+		if err != nil {
+			events.Log(ctx, events.TokenFailed, append(attrs, events.Err(err))...)
+		} else {
+			events.Log(ctx, events.TokenAcquired, append(attrs, slog.Time("expires", t.ExpiresOn))...)
+		}
+	}
+	return tokencache.Token{Value: t.Value, ExpiresOn: t.ExpiresOn, RefreshOn: t.RefreshOn}, err
+}
+
+// Life implements [tokencache.Source].
+func (c *managedIdentity) Life() context.Context { return c.life }
+
+// failure makes the error of one caller. err may be shared among callers.
+func (c *managedIdentity) failure(err error) error {
+	var e *managedidentity.Error
+	if !errors.As(err, &e) {
+		return &AuthenticationFailedError{message: credNameManagedIdentity + ": " + err.Error(), cause: err}
+	}
+	message := credNameManagedIdentity + ": " + err.Error() +
+		"\n  Asked: " + c.client.Chosen() + " for the " + c.identity.String()
+	if next := c.advice(e); next != "" {
+		message += "\n  Next: " + next
+	}
+	// A context that ended while the client was waiting is no verdict.
+	if e.Verdict == managedidentity.Unavailable && err == error(e) { //nolint:errorlint // wrapped, it is a wait that ended
+		return &credentialUnavailableError{message}
+	}
+	f := &AuthenticationFailedError{message: message, cause: err, Code: e.Code}
+	if e.RetryAfter > 0 {
+		f.RetryAfter = max(time.Until(e.Received.Add(e.RetryAfter)), 0)
+	}
+	if e.Status != 0 {
+		f.RawResponse = rawResponse(&entra.Error{Method: e.Method, URL: e.URL, Status: e.Status, Header: e.Header, Body: e.Body})
+	}
+	return f
+}
+
+// advice says what to do.
+func (c *managedIdentity) advice(e *managedidentity.Error) string {
+	switch {
+	case e.Status == 400 && c.identity.Kind != managedidentity.SystemAssigned:
+		return "check that the identity is assigned to this host and that the ID is right and of its kind: ClientID, ObjectID and ResourceID are different things"
+	case e.Status == 400:
+		return "switch on the system-assigned identity of this host, or name a user-assigned one in ID"
+	case e.Status == 0 && e.Source == managedidentity.IMDS:
+		return "on a machine outside of Azure use another credential; in a container, check that its network leads to 169.254.169.254"
+	case e.Status == 0:
+		return "check that the endpoint that the environment names is up"
+	case e.Status == 429:
+		return "construct the credential once, or let equal credentials share tokens"
+	}
+	return ""
+}
+
+var _ azcore.TokenCredential = (*ManagedIdentityCredential)(nil)
