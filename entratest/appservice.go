@@ -23,7 +23,7 @@ func serveAppService(c *call) reply {
 	})
 	switch missing {
 	case "resource":
-		return c.appServiceRefusal(http.StatusInternalServerError, "An unexpected error occured while fetching the AAD Token.")
+		return c.appServiceRefusal(http.StatusInternalServerError, "An unexpected error occurred while fetching the AAD Token.")
 	case "identity":
 		return c.appServiceRefusal(http.StatusBadRequest, "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId.")
 	}
