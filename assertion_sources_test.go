@@ -44,7 +44,7 @@ func helperCommand(t *testing.T, behaviour string) []string {
 func TestHelperCommand(t *testing.T) {
 	behaviour, ok := os.LookupEnv("AZID_TEST_COMMAND")
 	if !ok || os.Args[len(os.Args)-1] != "canary-argument" {
-		t.Skip("runs as a program only")
+		return
 	}
 	switch what, text, _ := strings.Cut(behaviour, " "); what {
 	case "print":
