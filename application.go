@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"reflect"
 	"strings"
 	"time"
 
@@ -20,27 +19,6 @@ import (
 	"github.com/azid-go/azidentity/internal/events"
 	"github.com/azid-go/azidentity/internal/tokencache"
 )
-
-// TokenOptions say how a credential keeps tokens in memory. The zero value is
-// right for nearly every program.
-type TokenOptions struct {
-	// Isolated keeps the tokens to this credential. By default, credentials
-	// in one process share tokens if they agree on authority, tenant, client,
-	// secret or certificate, and transport. Credentials with policies of their
-	// own in ClientOptions, or with an assertion callback, never share.
-	Isolated bool
-
-	// RenewInForeground makes GetToken wait for the renewal of a token that
-	// has little life left. By default, tokens are renewed behind the caller,
-	// on a goroutine that lives as long as that request. It is meant for
-	// hosts that stop between calls.
-	RenewInForeground bool
-}
-
-// sharedTokens holds the tokens of all credentials that share. It is bounded,
-// and lives as long as the process, as the tokens' owners may be constructed
-// anew for every request.
-var sharedTokens = tokencache.New(tokencache.Limits{})
 
 // appOptions are what the options of all application credentials have in
 // common.
@@ -63,13 +41,9 @@ type application struct {
 	auth      clientAuth
 	entra     *entra.Client
 	authority entra.Authority
-	tokens    *tokencache.Cache
-	owner     tokencache.Owner
 	tracer    tracing.Tracer
-
-	life    context.Context // ends with Close
-	close   context.CancelFunc
-	sharing bool // of the default transport
+	sharing   bool // of the default transport
+	memory
 }
 
 func newApplication(name, tenant, clientID string, auth clientAuth, o appOptions) (*application, error) {
@@ -106,26 +80,13 @@ func newApplication(name, tenant, clientID string, auth clientAuth, o appOptions
 	}
 	a := &application{
 		name: name, clientID: clientID, tenants: rules, auth: auth, entra: client, authority: authority,
-		tokens:  sharedTokens,
 		tracer:  o.TracingProvider.NewTracer(module, version),
 		sharing: o.Transport == nil,
 	}
-	p := tokencache.Principal{
+	a.memory = newMemory(tokencache.Principal{
 		Authority: authority.Canonical(), Client: strings.ToLower(clientID), Flow: cmp.Or(o.flow, "client_credentials"),
 		Proof: auth.proof(), Unverified: skip && !authority.Known(),
-	}
-	transportIsKey := o.Transport == nil || reflect.ValueOf(o.Transport).Comparable()
-	if transportIsKey && o.Transport != nil {
-		p.Transport = o.Transport
-	}
-	if o.tokens.Isolated || !transportIsKey || auth.private() || len(o.PerCallPolicies)+len(o.PerRetryPolicies) > 0 {
-		a.tokens = tokencache.New(tokencache.Limits{})
-	}
-	a.owner = tokencache.NewOwner(p)
-	a.life, a.close = context.WithCancel(context.Background())
-	if o.tokens.RenewInForeground {
-		a.close()
-	}
+	}, o.ClientOptions, o.tokens, auth.private())
 	return a, nil
 }
 
@@ -227,9 +188,6 @@ func (a *application) fetch(ctx context.Context, q tokencache.Query) (entra.Toke
 		Tenant: q.Tenant, ClientID: a.clientID, Scopes: q.Scopes, Claims: q.Claims, CAE: q.CAE, Auth: a.auth,
 	})
 }
-
-// Life implements [tokencache.Source].
-func (a *application) Life() context.Context { return a.life }
 
 // Close ends what the credential does behind its callers and closes idle
 // connections of the default transport.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"reflect"
 	"strings"
 	"time"
 
@@ -89,13 +88,9 @@ type ManagedIdentityCredential struct{ mi *managedIdentity }
 type managedIdentity struct {
 	client   *managedidentity.Client
 	identity managedidentity.Identity
-	tokens   *tokencache.Cache
-	owner    tokencache.Owner
 	tracer   tracing.Tracer
-
-	life    context.Context // ends with Close
-	close   context.CancelFunc
-	sharing bool // of the direct transport
+	sharing  bool // of the direct transport
+	memory
 }
 
 // NewManagedIdentityCredential reads the environment and touches no network.
@@ -106,7 +101,6 @@ func NewManagedIdentityCredential(options *ManagedIdentityCredentialOptions) (*M
 	}
 	o := options.ClientOptions
 	c := &managedIdentity{
-		tokens:  sharedTokens,
 		tracer:  o.TracingProvider.NewTracer(module, version),
 		sharing: o.Transport == nil,
 	}
@@ -120,23 +114,11 @@ func NewManagedIdentityCredential(options *ManagedIdentityCredentialOptions) (*M
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", credNameManagedIdentity, err)
 	}
-	p := tokencache.Principal{
+	c.memory = newMemory(tokencache.Principal{
 		Authority: c.client.Endpoint(), Flow: "managed_identity",
 		Client: fmt.Sprintf("%d %s", c.identity.Kind, strings.ToLower(c.identity.Value)),
 		Proof:  mac(string(c.client.Source()), c.client.Secret().Expose()),
-	}
-	transportIsKey := o.Transport == nil || reflect.ValueOf(o.Transport).Comparable()
-	if transportIsKey && o.Transport != nil {
-		p.Transport = o.Transport
-	}
-	if options.Tokens.Isolated || !transportIsKey || len(o.PerCallPolicies)+len(o.PerRetryPolicies) > 0 {
-		c.tokens = tokencache.New(tokencache.Limits{})
-	}
-	c.owner = tokencache.NewOwner(p)
-	c.life, c.close = context.WithCancel(context.Background())
-	if options.Tokens.RenewInForeground {
-		c.close()
-	}
+	}, o, options.Tokens, false)
 	return &ManagedIdentityCredential{c}, nil
 }
 
@@ -207,9 +189,6 @@ func (c *managedIdentity) Fetch(ctx context.Context, q tokencache.Query) (tokenc
 	}
 	return tokencache.Token{Value: t.Value, ExpiresOn: t.ExpiresOn, RefreshOn: t.RefreshOn}, err
 }
-
-// Life implements [tokencache.Source].
-func (c *managedIdentity) Life() context.Context { return c.life }
 
 // failure makes the error of one caller. err may be shared among callers.
 func (c *managedIdentity) failure(err error) error {

@@ -1,0 +1,64 @@
+package azidentity
+
+import (
+	"context"
+	"reflect"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+
+	"github.com/azid-go/azidentity/internal/tokencache"
+)
+
+// TokenOptions say how a credential keeps tokens in memory. The zero value is
+// right for nearly every program.
+type TokenOptions struct {
+	// Isolated keeps the tokens to this credential. By default, credentials
+	// in one process share tokens if they agree on authority, tenant, client,
+	// secret or certificate, and transport. Credentials with policies of their
+	// own in ClientOptions, or with an assertion callback, never share.
+	Isolated bool
+
+	// RenewInForeground makes GetToken wait for the renewal of a token that
+	// has little life left. By default, tokens are renewed behind the caller,
+	// on a goroutine that lives as long as that request. It is meant for
+	// hosts that stop between calls.
+	RenewInForeground bool
+}
+
+// sharedTokens holds the tokens of all credentials that share. It is bounded,
+// and lives as long as the process, as the tokens' owners may be constructed
+// anew for every request.
+var sharedTokens = tokencache.New(tokencache.Limits{})
+
+// A memory is where a credential finds its tokens, and for how long it renews them
+// behind its callers.
+type memory struct {
+	tokens *tokencache.Cache
+	owner  tokencache.Owner
+
+	life  context.Context // ends with Close
+	close context.CancelFunc
+}
+
+// newMemory decides with whom the tokens of p are shared: with all whose principal
+// is equal, transport included, unless the caller's options or private, which says
+// that equal principals may be different identities, keep them apart.
+func newMemory(p tokencache.Principal, o azcore.ClientOptions, t TokenOptions, private bool) memory {
+	m := memory{tokens: sharedTokens}
+	isKey := o.Transport == nil || reflect.ValueOf(o.Transport).Comparable()
+	if isKey && o.Transport != nil {
+		p.Transport = o.Transport
+	}
+	if t.Isolated || private || !isKey || len(o.PerCallPolicies)+len(o.PerRetryPolicies) > 0 {
+		m.tokens = tokencache.New(tokencache.Limits{})
+	}
+	m.owner = tokencache.NewOwner(p)
+	m.life, m.close = context.WithCancel(context.Background())
+	if t.RenewInForeground {
+		m.close()
+	}
+	return m
+}
+
+// Life implements [tokencache.Source].
+func (m *memory) Life() context.Context { return m.life }
