@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -24,6 +25,8 @@ type hostState struct {
 	discoveries flight.Group[string, tokenTemplate]
 	detecting   flight.Group[struct{}, string]
 
+	used uint64 // when it was last asked for, in uses; guarded by states.mu
+
 	mu        sync.Mutex // guards all below; held for no I/O
 	templates map[string]tokenTemplate
 	region    *string // detected; nil until then
@@ -37,12 +40,14 @@ const tenantMark = "{tenant}"
 
 var states struct {
 	mu    sync.Mutex
+	uses  uint64
 	byKey map[any]*hostState
 }
 
 const maxStates = 256
 
 // stateFor returns the state that all credentials with this transport share.
+// When there are too many, the one that was asked for longest ago goes.
 func stateFor(t policy.Transporter) *hostState {
 	if t != nil && !reflect.ValueOf(t).Comparable() {
 		return new(hostState)
@@ -51,18 +56,24 @@ func stateFor(t policy.Transporter) *hostState {
 	defer states.mu.Unlock()
 	s := states.byKey[t]
 	if s == nil {
-		s = new(hostState)
+		if len(states.byKey) >= maxStates {
+			var oldest any
+			least := uint64(math.MaxUint64)
+			for key, other := range states.byKey {
+				if other.used < least {
+					oldest, least = key, other.used
+				}
+			}
+			delete(states.byKey, oldest)
+		}
 		if states.byKey == nil {
 			states.byKey = make(map[any]*hostState)
 		}
-		for other := range states.byKey {
-			if len(states.byKey) < maxStates {
-				break
-			}
-			delete(states.byKey, other) // any: what it held can be learnt again
-		}
+		s = new(hostState)
 		states.byKey[t] = s
 	}
+	states.uses++
+	s.used = states.uses
 	return s
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -416,14 +417,25 @@ func TestOffset(t *testing.T) {
 	})
 }
 
-// Constructors and clients of many transports stay within bounds.
+// Clients of many transports stay within bounds, and what is known through one
+// of them that is in use is not forgotten. It is not parallel: the others'
+// knowledge goes.
 func TestManyTransports(t *testing.T) {
-	t.Parallel()
-	for range entra.MaxStates + 2 {
+	e := newEmulator(t, entratest.Config{})
+	e.Inject(entratest.Fault{Host: regional, Reset: true})
+	inUse := e.Transport()
+	for range 3 * entra.MaxStates {
+		if _, err := newClient(t, inUse, in("westeurope")).ClientCredentials(t.Context(), request()); err != nil {
+			t.Fatal(err)
+		}
 		transport, _ := answering(granted)
 		if _, err := newClient(t, transport).ClientCredentials(t.Context(), request()); err != nil {
 			t.Fatal(err)
 		}
+	}
+	asked := slices.DeleteFunc(hosts(e), func(host string) bool { return host != regional })
+	if len(asked) != 1 {
+		t.Errorf("%d requests to the regional endpoint that is down, want 1", len(asked))
 	}
 	// A transport that cannot be a key has a state of its own.
 	c := newClient(t, incomparable{func(r *http.Request) (*http.Response, error) { return granted(r) }})
