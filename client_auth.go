@@ -86,6 +86,14 @@ func newCertificateAuth(signer *assertion.Signer, clientID string, chain bool) *
 	return &certificateAuth{signed: assertion.NewCached(signer, clientID), chain: chain}
 }
 
+// renewed is the proof by another certificate at the same authority, whose clock is
+// known already.
+func (c *certificateAuth) renewed(signer *assertion.Signer, clientID string) *certificateAuth {
+	n := newCertificateAuth(signer, clientID, c.chain)
+	n.signed.SetOffset(c.signed.Offset())
+	return n
+}
+
 func (c *certificateAuth) Authenticate(ctx context.Context, f *entra.Form, endpoint string, legacy bool) error {
 	jwt, err := c.signed.Assertion(ctx, endpoint, assertion.Profile{Legacy: legacy, Chain: c.chain})
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/x509"
 	"errors"
+	"time"
 
 	"github.com/azid-go/azidentity/internal/assertion"
 )
@@ -31,8 +32,8 @@ func AuthenticationBySecret(secret string) ClientAuthentication {
 	}}
 }
 
-// CertificateAuthenticationOptions are the options of [AuthenticationByCertificate].
-// Nil and the zero value mean the same.
+// CertificateAuthenticationOptions are the options of [AuthenticationByCertificate]
+// and [AuthenticationByCertificateSource]. Nil and the zero value mean the same.
 type CertificateAuthenticationOptions struct {
 	// SendCertificateChain sends the certificates with each request (x5c), which
 	// registration by subject name and issuer needs. Default false.
@@ -73,4 +74,53 @@ func (a ClientAuthentication) forClient(clientID string) (clientAuth, error) {
 		return nil, nil
 	}
 	return a.make(clientID)
+}
+
+// required is forClient where an application has to prove itself.
+func (a ClientAuthentication) required(clientID string) (clientAuth, error) {
+	if a.IsZero() {
+		return nil, errors.New("the authentication is missing: pass that of AuthenticationBySecretFile, AuthenticationByCertificateFile or the like")
+	}
+	return a.forClient(clientID)
+}
+
+// authenticationBy proves by what files hold. Credentials share what was read, and
+// their tokens if they agree on identity.
+func authenticationBy[T any](from place[T], identity [32]byte, renew func(value T, clientID string, before clientAuth) clientAuth) ClientAuthentication {
+	r := newRotating(from)
+	return ClientAuthentication{func(clientID string) (clientAuth, error) {
+		if err := r.first(context.Background()); err != nil {
+			return nil, err
+		}
+		return &rotatingAuth[T]{from: r, clientID: clientID, renew: renew, identity: identity}, nil
+	}}
+}
+
+// authenticationBySource proves by what a function returns, with a digest of it.
+// Credentials share that, and no tokens.
+func authenticationBySource[T any](name string, renew func(value T, clientID string, before clientAuth) clientAuth, get func(context.Context) (T, [32]byte, error)) ClientAuthentication {
+	r := newRotating(place[T]{
+		name:      name,
+		unchanged: func(s seen) bool { return time.Since(s.at) < sourceRest },
+		read: func(ctx context.Context, _ bool) (r reading[T]) {
+			r.value, r.digest, r.err = get(ctx)
+			return r
+		},
+	})
+	return ClientAuthentication{func(clientID string) (clientAuth, error) {
+		return &rotatingAuth[T]{from: r, clientID: clientID, renew: renew, alone: true}, nil
+	}}
+}
+
+// renewSecret and renewCertificate return the proof by a new version; before is that
+// by the version before, or nil.
+func renewSecret(value *secretAuth, _ string, _ clientAuth) clientAuth { return value }
+
+func renewCertificate(chain bool) func(*assertion.Signer, string, clientAuth) clientAuth {
+	return func(value *assertion.Signer, clientID string, before clientAuth) clientAuth {
+		if c, ok := before.(*certificateAuth); ok {
+			return c.renewed(value, clientID)
+		}
+		return newCertificateAuth(value, clientID, chain)
+	}
 }
