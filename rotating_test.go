@@ -1,0 +1,874 @@
+package azidentity_test
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"github.com/azid-go/azidentity"
+	"github.com/azid-go/azidentity/entratest"
+)
+
+// A proof is a secret or a certificate with its key.
+type proof struct {
+	secret string
+	cert   *x509.Certificate
+	key    *rsa.PrivateKey
+}
+
+// twoKeys are made once: that takes longer than any test here.
+var twoKeys = sync.OnceValue(func() (keys [2]*rsa.PrivateKey) {
+	for i := range keys {
+		k, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			panic(err)
+		}
+		keys[i] = k
+	}
+	return keys
+})
+
+// proofNumber returns the i-th of an endless series of proofs. Neighbours have
+// different keys. All secrets have one length, as Entra's.
+func proofNumber(t testing.TB, i int) proof {
+	t.Helper()
+	key := twoKeys()[i%2]
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(int64(i) + 100), Subject: pkix.Name{CommonName: "rotating"},
+		NotBefore: time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: time.Date(2090, 1, 1, 0, 0, 0, 0, time.UTC),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return proof{fmt.Sprintf("canary~%04d~5d1f7a0c", i), cert, key}
+}
+
+func (p proof) keyPEM() []byte {
+	der, err := x509.MarshalPKCS8PrivateKey(p.key)
+	if err != nil {
+		panic(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+}
+
+func (p proof) pem() []byte { return append(p.keyPEM(), pemOf(p.cert)...) }
+
+// accept makes proofs the only ones that e accepts of the default application.
+func accept(t testing.TB, e *entratest.Emulator, proofs ...proof) {
+	t.Helper()
+	cfg := &entratest.Config{Tenants: []entratest.Tenant{entratest.DefaultTenant()}}
+	app := &cfg.Tenants[0].Applications[0]
+	app.Secrets, app.Certificates = nil, nil
+	for _, p := range proofs {
+		app.Secrets = append(app.Secrets, entratest.Secret{Value: p.secret})
+		app.Certificates = append(app.Certificates, pemOf(p.cert))
+	}
+	if err := e.Reconfigure(cfg); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func appCred(t testing.TB, auth azidentity.ClientAuthentication, o azcore.ClientOptions) *azidentity.ApplicationCredential {
+	t.Helper()
+	c, err := azidentity.NewApplicationCredential(tenantID, clientID, auth, &azidentity.ApplicationCredentialOptions{ClientOptions: o})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+var scopeNumber atomic.Int64
+
+// fresh requests a token that nobody has in memory.
+func fresh(t testing.TB, c azcore.TokenCredential) error {
+	_, err := c.GetToken(t.Context(), policy.TokenRequestOptions{Scopes: []string{fmt.Sprintf("https://fresh%d.example/.default", scopeNumber.Add(1))}})
+	return err
+}
+
+// mount replaces files as Kubernetes does: they are links into ..data, which is a
+// link to a directory, which is replaced.
+func mount(t testing.TB, dir string, files map[string][]byte) {
+	t.Helper()
+	must := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	data, err := os.MkdirTemp(dir, "..v")
+	must(err)
+	for name, content := range files {
+		must(os.WriteFile(filepath.Join(data, name), content, 0o600))
+	}
+	old, _ := os.Readlink(filepath.Join(dir, "..data"))
+	must(os.Symlink(filepath.Base(data), filepath.Join(dir, "..data_tmp")))
+	must(os.Rename(filepath.Join(dir, "..data_tmp"), filepath.Join(dir, "..data")))
+	for name := range files {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err != nil {
+			must(os.Symlink(filepath.Join("..data", name), filepath.Join(dir, name)))
+		}
+	}
+	if old != "" {
+		must(os.RemoveAll(filepath.Join(dir, old)))
+	}
+}
+
+// A rotation is a way to authenticate, and to change what that proves by.
+type rotation struct {
+	auth azidentity.ClientAuthentication
+	set  func(proof)
+}
+
+// rotations are all ways to rotate, each set to the first proof.
+func rotations(t *testing.T, first proof) map[string]rotation {
+	t.Helper()
+	dir := t.TempDir()
+	secretFile, certFile := filepath.Join(dir, "secret"), filepath.Join(dir, "cert.pem")
+	pod, vault := filepath.Join(dir, "tls"), filepath.Join(dir, "vault")
+	for _, d := range []string{pod, vault} {
+		if err := os.Mkdir(d, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var secretNow, certNow atomic.Pointer[proof]
+	all := map[string]rotation{
+		"secret file": {azidentity.AuthenticationBySecretFile(secretFile), func(p proof) { writeFile(t, secretFile, []byte(p.secret+"\n")) }},
+		"secret source": {azidentity.AuthenticationBySecretSource(func(context.Context) (string, error) { return secretNow.Load().secret, nil }),
+			func(p proof) { secretNow.Store(&p) }},
+		"secret in a pod": {azidentity.AuthenticationBySecretFile(filepath.Join(vault, "secret")),
+			func(p proof) { mount(t, vault, map[string][]byte{"secret": []byte(p.secret)}) }},
+		"certificate file": {azidentity.AuthenticationByCertificateFile(certFile, nil), func(p proof) { writeFile(t, certFile, p.pem()) }},
+		"certificate in a pod": {azidentity.AuthenticationByCertificateFile(pod, &azidentity.CertificateFileOptions{SendCertificateChain: true}),
+			func(p proof) {
+				mount(t, pod, map[string][]byte{"tls.crt": []byte(pemOf(p.cert)), "tls.key": p.keyPEM(), "ca.crt": []byte("none")})
+			}},
+		"certificate source": {azidentity.AuthenticationByCertificateSource(func(context.Context) ([]*x509.Certificate, crypto.PrivateKey, error) {
+			p := certNow.Load()
+			return []*x509.Certificate{p.cert}, p.key, nil
+		}, nil), func(p proof) { certNow.Store(&p) }},
+	}
+	for _, r := range all {
+		r.set(first)
+	}
+	return all
+}
+
+// gate holds requests back until it is opened.
+type gate struct {
+	next    policy.Transporter
+	arrived chan struct{}
+	open    chan struct{}
+}
+
+func (g *gate) Do(req *http.Request) (*http.Response, error) {
+	select {
+	case <-g.open:
+	case g.arrived <- struct{}{}:
+		<-g.open
+	}
+	return g.next.Do(req)
+}
+
+// Pain 44: secrets and certificates rotate under load, each revoked as soon as the
+// next is in place, and no call fails. Tokens from before stay in memory.
+func TestPain44RotationUnderLoad(t *testing.T) {
+	t.Parallel()
+	const workers, calls, turns = 8, 5, 8
+	proofs := make([]proof, turns+2)
+	for i := range proofs {
+		proofs[i] = proofNumber(t, i)
+	}
+	for name, r := range rotations(t, proofs[0]) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e, o := emulate(t, nil)
+			g := &gate{o.Transport, make(chan struct{}), make(chan struct{})}
+			o.Transport = g
+			accept(t, e, proofs[0])
+			// Two credentials, of one value.
+			creds := []azcore.TokenCredential{appCred(t, r.auth, o), appCred(t, r.auth, o)}
+			rotate := func(i int) {
+				accept(t, e, proofs[i], proofs[i+1])
+				r.set(proofs[i+1])
+				accept(t, e, proofs[i+1])
+			}
+			var wg sync.WaitGroup
+			load := func(calls int) {
+				for i := range workers {
+					wg.Go(func() {
+						for range calls {
+							if err := fresh(t, creds[i%2]); err != nil {
+								t.Error(err)
+							}
+						}
+					})
+				}
+			}
+
+			// All are under way with the first when it is revoked: each is refused, and
+			// only one of them finds that there is another.
+			load(1)
+			for range workers {
+				<-g.arrived
+			}
+			rotate(0)
+			close(g.open)
+			wg.Wait()
+			if n := e.CountRequests(entratest.EndpointToken); n != 2*workers {
+				t.Errorf("%d requests, want each of %d refused once and repeated once", n, workers)
+			}
+
+			before := token(t, creds[0])
+			for i := range turns {
+				load(calls)
+				rotate(i + 1)
+				wg.Wait()
+			}
+			n := e.CountRequests(entratest.EndpointToken)
+			if after := token(t, creds[0]); after != before || e.CountRequests(entratest.EndpointToken) != n {
+				t.Error("the token from before is gone")
+			}
+		})
+	}
+}
+
+// Pain 44: a change that the file's size and time give away costs no request, one
+// that nothing gives away costs one refusal; then everything goes on as before.
+func TestPain44WhatARotationCosts(t *testing.T) {
+	t.Parallel()
+	e, o := emulate(t, nil)
+	first, second, third := proofNumber(t, 1), proofNumber(t, 2), proofNumber(t, 3)
+	path := filepath.Join(t.TempDir(), "secret")
+	writeFile(t, path, []byte(first.secret))
+	accept(t, e, first)
+	c := appCred(t, azidentity.AuthenticationBySecretFile(path), o)
+	cost := func(want int, when string) {
+		t.Helper()
+		e.ResetJournal()
+		if err := fresh(t, c); err != nil {
+			t.Errorf("%s: %v", when, err)
+		}
+		if n := e.CountRequests(entratest.EndpointToken); n != want {
+			t.Errorf("%s: %d requests, want %d", when, n, want)
+		}
+	}
+	cost(1, "at first")
+	writeFile(t, path, []byte(second.secret+"\r\n"))
+	accept(t, e, second)
+	cost(1, "after a change of size")
+
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(third.secret+"\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(path, info.ModTime(), info.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	cost(1, "while the old secret works")
+	accept(t, e, third)
+	cost(2, "after a change without a trace")
+	cost(1, "at last")
+}
+
+// Pain 44: when the place holds nothing else, a refusal costs one request, and the
+// error says where the proof came from.
+func TestPain44RefusedAndUnchanged(t *testing.T) {
+	t.Parallel()
+	for name, r := range rotations(t, proofNumber(t, 1)) {
+		e, o := emulate(t, nil)
+		accept(t, e, proofNumber(t, 2))
+		c := appCred(t, r.auth, o)
+		err := fresh(t, c)
+		var failed *azidentity.AuthenticationFailedError
+		if !errors.As(err, &failed) || failed.Code != "invalid_client" {
+			t.Errorf("%s: got %v", name, err)
+			continue
+		}
+		if n := e.CountRequests(entratest.EndpointToken); n != 1 {
+			t.Errorf("%s: %d requests, want 1", name, n)
+		}
+		if !strings.Contains(err.Error(), "which holds no other now") || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// Pain 56: nothing that was refused is remembered: corrected input works at once.
+func TestPain56CorrectedSecretWorksAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, r := range rotations(t, proofNumber(t, 1)) {
+		e, o := emulate(t, nil)
+		good := proofNumber(t, 2)
+		accept(t, e, good)
+		c := appCred(t, r.auth, o)
+		if _, err := c.GetToken(t.Context(), armToken); err == nil {
+			t.Fatalf("%s: the wrong proof works", name)
+		}
+		r.set(good)
+		token(t, c)
+	}
+}
+
+// Pain 44: a clock that is off is learnt once, not with each certificate.
+func TestPain44RotationWithTheClockOff(t *testing.T) {
+	t.Parallel()
+	const off = time.Hour
+	first, second := proofNumber(t, 1), proofNumber(t, 2)
+	e, o := emulate(t, &entratest.Config{Clock: func() time.Time { return time.Now().Add(off) }})
+	reconfigure := func(p proof) {
+		cfg := &entratest.Config{Tenants: []entratest.Tenant{entratest.DefaultTenant()}, Clock: func() time.Time { return time.Now().Add(off) }}
+		cfg.Tenants[0].Applications[0].Certificates = []string{pemOf(p.cert)}
+		if err := e.Reconfigure(cfg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reconfigure(first)
+	var now atomic.Pointer[proof]
+	now.Store(&first)
+	c := appCred(t, azidentity.AuthenticationByCertificateSource(func(context.Context) ([]*x509.Certificate, crypto.PrivateKey, error) {
+		p := now.Load()
+		return []*x509.Certificate{p.cert}, p.key, nil
+	}, nil), o)
+	for _, p := range []*proof{&first, &second} {
+		now.Store(p)
+		reconfigure(*p)
+		e.ResetJournal()
+		if err := fresh(t, c); err != nil {
+			t.Error(err)
+		}
+		if n := e.CountRequests(entratest.EndpointToken); n != 2 {
+			t.Errorf("%d requests, want one refused and one", n)
+		}
+	}
+}
+
+// logged returns what is written to the log from now on. Its tests are not parallel.
+func logged(t *testing.T) *bytes.Buffer {
+	t.Helper()
+	var out bytes.Buffer
+	old := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	t.Cleanup(func() { slog.SetDefault(old) })
+	return &out
+}
+
+const (
+	keptEvent    = "azidentity: secret or certificate cannot be read, keeping the one in memory"
+	changedEvent = "azidentity: secret or certificate changed"
+)
+
+// Pain 44: whatever is wrong with a file, the last good secret or certificate stays,
+// and each broken version is one event.
+func TestPain44BrokenFileKeepsTheLastGood(t *testing.T) {
+	log := logged(t)
+	good, other := proofNumber(t, 1), proofNumber(t, 2)
+	content := func(b []byte) func(string) error {
+		return func(path string) error { return os.WriteFile(path, b, 0o600) }
+	}
+	directory := func(path string) error { return os.Mkdir(path, 0o700) }
+	loop := func(path string) error { return os.Symlink(filepath.Base(path), path) }
+	for _, test := range []struct {
+		name string
+		auth func(path string) azidentity.ClientAuthentication
+		put  func(proof) []byte
+		// broken puts something in the file's place; it may come in two versions.
+		broken []func(path string) error
+		want   string
+	}{
+		{"secret, empty", azidentity.AuthenticationBySecretFile, proof.line, []func(string) error{content(nil), content([]byte(" \r\n"))}, "it is empty"},
+		{"secret, several lines", azidentity.AuthenticationBySecretFile, proof.line, []func(string) error{content([]byte("canary-a\ncanary-b")), content([]byte("canary-c\ncanary-d"))}, "more than a secret"},
+		{"secret, UTF-16", azidentity.AuthenticationBySecretFile, proof.line, []func(string) error{content([]byte("\xff\xfec\x00a\x00"))}, "UTF-8"},
+		{"secret, large", azidentity.AuthenticationBySecretFile, proof.line, []func(string) error{content(bytes.Repeat([]byte("canary"), 1000))}, "4096 bytes"},
+		{"secret, a directory", azidentity.AuthenticationBySecretFile, proof.line, []func(string) error{directory}, "no regular file"},
+		{"secret, unreadable", azidentity.AuthenticationBySecretFile, proof.line, []func(string) error{loop}, "secret file"},
+		{"secret, gone", azidentity.AuthenticationBySecretFile, proof.line, []func(string) error{func(string) error { return nil }}, "secret file"},
+		{"certificate, half", certificateFrom, proof.pem, []func(string) error{content(good.pem()[:900]), content(good.pem()[:950])}, "certificate file"},
+		{"certificate, no key", certificateFrom, proof.pem, []func(string) error{content([]byte(pemOf(good.cert)))}, "no private key"},
+		{"certificate, another's key", certificateFrom, proof.pem, []func(string) error{content(append([]byte(pemOf(good.cert)), other.keyPEM()...))}, "belongs to none"},
+		{"certificate, gone", certificateFrom, proof.pem, []func(string) error{func(string) error { return nil }}, "certificate file"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			e, o := emulate(t, nil)
+			accept(t, e, good, other)
+			path := filepath.Join(t.TempDir(), "rotating")
+			writeFile(t, path, test.put(good))
+			c := appCred(t, test.auth(path), o)
+			if err := fresh(t, c); err != nil {
+				t.Fatal(err)
+			}
+			log.Reset()
+			for i, put := range test.broken {
+				if err := os.RemoveAll(path); err != nil {
+					t.Fatal(err)
+				}
+				if err := put(path); err != nil {
+					t.Fatal(err)
+				}
+				for range 3 {
+					if err := fresh(t, c); err != nil {
+						t.Error(err)
+					}
+				}
+				if n := strings.Count(log.String(), keptEvent); n != i+1 {
+					t.Errorf("%d events for %d broken versions:\n%s", n, i+1, log)
+				}
+			}
+			// The same once more, with another time, is no other version.
+			later := time.Now().Add(time.Hour)
+			_ = os.Chtimes(path, later, later)
+			// And a refusal finds it, too.
+			e.Inject(entratest.Fault{Code: 7000215, Times: 1})
+			err := fresh(t, c)
+			if n := strings.Count(log.String(), keptEvent); n != len(test.broken) {
+				t.Errorf("%d events for %d broken versions:\n%s", n, len(test.broken), log)
+			}
+			if err == nil || !strings.Contains(err.Error(), path+", which cannot be used now: ") || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want an error that says what is wrong with the file, %q", err, test.want)
+			}
+
+			if err := os.RemoveAll(path); err != nil {
+				t.Fatal(err)
+			}
+			writeFile(t, path, test.put(good))
+			if err := fresh(t, c); err != nil || strings.Contains(log.String(), changedEvent) {
+				t.Errorf("the good one again: got %v, and an event about a change that was none:\n%s", err, log)
+			}
+			accept(t, e, other)
+			writeFile(t, path, append(test.put(other), '\n'))
+			if err := fresh(t, c); err != nil || strings.Count(log.String(), changedEvent) != 1 || !strings.Contains(log.String(), path) {
+				t.Errorf("another good one: got %v, want one event that names the file:\n%s", err, log)
+			}
+			if strings.Contains(log.String()+fmt.Sprint(err), "canary") {
+				t.Errorf("a secret is in the log:\n%s", log)
+			}
+
+			// Until there was a good one, the constructor says what is wrong.
+			if err := os.RemoveAll(path); err != nil {
+				t.Fatal(err)
+			}
+			if err := test.broken[0](path); err != nil {
+				t.Fatal(err)
+			}
+			auth := test.auth(path)
+			_, err = azidentity.NewApplicationCredential(tenantID, clientID, auth, nil)
+			if err == nil || !strings.Contains(err.Error(), path+": ") || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "canary") {
+				t.Errorf("got %v, want an error that names the file and %q", err, test.want)
+			}
+			if err := os.RemoveAll(path); err != nil {
+				t.Fatal(err)
+			}
+			writeFile(t, path, test.put(other))
+			if err := fresh(t, appCred(t, auth, o)); err != nil {
+				t.Errorf("once the file is there: %v", err)
+			}
+		})
+	}
+}
+
+func (p proof) line() []byte { return []byte(p.secret + "\n") }
+
+func certificateFrom(path string) azidentity.ClientAuthentication {
+	return azidentity.AuthenticationByCertificateFile(path, nil)
+}
+
+// Pain 44: the directories that Kubernetes and the Secrets Store CSI driver mount.
+func TestPain44CertificateDirectories(t *testing.T) {
+	t.Parallel()
+	p := proofNumber(t, 1)
+	cert := []byte(pemOf(p.cert))
+	for name, test := range map[string]struct {
+		files map[string][]byte
+		want  string // in the error; empty for none
+	}{
+		"TLS secret":             {map[string][]byte{"tls.crt": cert, "tls.key": p.keyPEM()}, ""},
+		"TLS secret and CA":      {map[string][]byte{"tls.crt": cert, "tls.key": p.keyPEM(), "ca.crt": cert}, ""},
+		"no new line at the end": {map[string][]byte{"tls.crt": bytes.TrimSpace(cert), "tls.key": p.keyPEM()}, ""},
+		"Key Vault":              {map[string][]byte{"my-cert": p.pem()}, ""},
+		"hidden files":           {map[string][]byte{"my-cert": p.pem(), ".keep": nil}, ""},
+		"no key":                 {map[string][]byte{"tls.crt": cert}, "no private key"},
+		"broken key":             {map[string][]byte{"tls.crt": cert, "tls.key": []byte("?")}, "no private key"},
+		"large key":              {map[string][]byte{"tls.crt": cert, "tls.key": bytes.Repeat([]byte(" "), 1<<20+1)}, "tls.key: "},
+		"several":                {map[string][]byte{"one": p.pem(), "two": p.pem()}, "several files"},
+		"nothing":                {nil, "the directory is empty"},
+	} {
+		for how, put := range map[string]func(testing.TB, string, map[string][]byte){"plain": plain, "mounted": mount} {
+			e, o := emulate(t, nil)
+			accept(t, e, p)
+			dir := t.TempDir()
+			put(t, dir, test.files)
+			c, err := azidentity.NewApplicationCredential(tenantID, clientID, certificateFrom(dir), &azidentity.ApplicationCredentialOptions{ClientOptions: o})
+			if test.want != "" {
+				if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), dir) {
+					t.Errorf("%s, %s: got %v, want %q", name, how, err, test.want)
+				}
+				continue
+			}
+			if err == nil {
+				err = fresh(t, c)
+			}
+			if err != nil {
+				t.Errorf("%s, %s: %v", name, how, err)
+			}
+		}
+	}
+}
+
+func plain(t testing.TB, dir string, files map[string][]byte) {
+	t.Helper()
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Pain 44: a function is asked for requests that go out, once a minute at most, and
+// what it returned stays when it fails.
+func TestPain44SourceIsAskedSparingly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, o := emulate(t, nil)
+		first, second := proofNumber(t, 1), proofNumber(t, 2)
+		accept(t, e, first)
+		var asked int
+		answer := func(context.Context) (string, error) { return "", errors.New("the vault is closed") }
+		auth := azidentity.AuthenticationBySecretSource(func(ctx context.Context) (string, error) {
+			asked++
+			return answer(ctx)
+		})
+		c := appCred(t, auth, o)
+		want := func(n int, when string) {
+			t.Helper()
+			if asked != n {
+				t.Errorf("%s: asked %d times, want %d", when, asked, n)
+			}
+		}
+		want(0, "constructed")
+		for range 2 { // not remembered
+			if err := fresh(t, c); err == nil || !strings.Contains(err.Error(), "ApplicationCredential: secret source: the vault is closed") {
+				t.Errorf("got %v, want the function's error", err)
+			}
+		}
+		want(2, "failed")
+		answer = func(context.Context) (string, error) { return first.secret + "\n", nil }
+		for range 50 {
+			if err := fresh(t, c); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want(3, "within a minute")
+		time.Sleep(2 * time.Minute)
+		token(t, c)
+		want(4, "after a minute")
+		time.Sleep(2 * time.Minute)
+		for range 50 {
+			token(t, c)
+		}
+		want(4, "for a token in memory")
+		for name, broken := range map[string]func(context.Context) (string, error){
+			"error": func(context.Context) (string, error) { return "", errors.New("the vault is closed") },
+			"empty": func(context.Context) (string, error) { return "", nil },
+			"panic": func(context.Context) (string, error) { panic("canary") },
+		} {
+			before := asked
+			answer = broken
+			for range 50 {
+				if err := fresh(t, c); err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+			}
+			want(before+1, name)
+			time.Sleep(2 * time.Minute)
+		}
+		before := asked
+		answer = func(context.Context) (string, error) { return first.secret, nil }
+		accept(t, e, second)
+		if err := fresh(t, c); err == nil {
+			t.Error("the old secret works")
+		}
+		want(before+2, "refused")
+		answer = func(context.Context) (string, error) { return second.secret, nil }
+		if err := fresh(t, c); err != nil {
+			t.Error(err)
+		}
+		want(before+3, "refused, and another by then")
+	})
+}
+
+// Pain 44: while a function hangs, others use what it returned last; its caller
+// waits for it no longer than its context.
+func TestPain44HangingSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, o := emulate(t, nil)
+		p := proofNumber(t, 1)
+		accept(t, e, p)
+		hangs := false
+		c := appCred(t, azidentity.AuthenticationBySecretSource(func(ctx context.Context) (string, error) {
+			if hangs {
+				<-ctx.Done()
+				return "", ctx.Err()
+			}
+			return p.secret, nil
+		}), o)
+		if err := fresh(t, c); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Minute)
+		hangs = true
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		waited := make(chan error)
+		go func() {
+			_, err := c.GetToken(ctx, armToken)
+			waited <- err
+		}()
+		synctest.Wait()
+		start := time.Now()
+		if err := fresh(t, c); err != nil || time.Since(start) != 0 {
+			t.Errorf("another caller waited %v and got %v", time.Since(start), err)
+		}
+		if err := <-waited; !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
+			t.Errorf("after %v: got %v, want the end of the caller's context", time.Since(start), err)
+		}
+	})
+}
+
+// Pain 44: many who are refused at once, and many who are first, ask the function
+// once or twice, not each.
+func TestPain44ManyShareAReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, o := emulate(t, nil)
+		first, second := proofNumber(t, 1), proofNumber(t, 2)
+		accept(t, e, first)
+		var asked, running atomic.Int64
+		var now atomic.Pointer[proof]
+		now.Store(&first)
+		c := appCred(t, azidentity.AuthenticationBySecretSource(func(context.Context) (string, error) {
+			asked.Add(1)
+			if running.Add(1) > 1 {
+				t.Error("asked by two at a time")
+			}
+			defer running.Add(-1)
+			time.Sleep(100 * time.Millisecond)
+			return now.Load().secret, nil
+		}), o)
+		crowd := func(want bool, most int64, when string) {
+			t.Helper()
+			asked.Store(0)
+			var wg sync.WaitGroup
+			for range 100 {
+				wg.Go(func() {
+					if err := fresh(t, c); (err == nil) != want {
+						t.Errorf("%s: got %v", when, err)
+					}
+				})
+			}
+			wg.Wait()
+			if n := asked.Load(); n > most {
+				t.Errorf("%s: asked %d times, want at most %d", when, n, most)
+			}
+		}
+		crowd(true, 1, "at first")
+		accept(t, e, second)
+		crowd(false, 2, "refused")
+		now.Store(&second)
+		crowd(true, 2, "refused, and another by then")
+	})
+}
+
+// Credentials that name one file share tokens, whatever it holds; those that name
+// different ones do not, nor do those with functions.
+func TestPain44WhoSharesTokens(t *testing.T) {
+	t.Parallel()
+	e, o := emulate(t, nil)
+	p := proofNumber(t, 1)
+	accept(t, e, p)
+	dir := t.TempDir()
+	file := func(name string, content []byte) string {
+		path := filepath.Join(dir, name)
+		writeFile(t, path, content)
+		return path
+	}
+	one, other := file("one", p.line()), file("other", p.line())
+	cert := file("cert", p.pem())
+	withPassword := func(password string) azidentity.ClientAuthentication {
+		return azidentity.AuthenticationByCertificateFile(cert, &azidentity.CertificateFileOptions{Password: []byte(password)})
+	}
+	source := azidentity.AuthenticationBySecretSource(func(context.Context) (string, error) { return p.secret, nil })
+	for _, test := range []struct {
+		name string
+		a, b azidentity.ClientAuthentication
+		want bool
+	}{
+		{"one file", azidentity.AuthenticationBySecretFile(one), azidentity.AuthenticationBySecretFile(one), true},
+		{"one file, by two paths", azidentity.AuthenticationBySecretFile(one), azidentity.AuthenticationBySecretFile(filepath.Join(dir, "..", filepath.Base(dir), "one")), true},
+		{"two files", azidentity.AuthenticationBySecretFile(one), azidentity.AuthenticationBySecretFile(other), false},
+		{"file and value", azidentity.AuthenticationBySecretFile(one), azidentity.AuthenticationBySecret(p.secret), false},
+		{"one certificate file", certificateFrom(cert), certificateFrom(cert), true},
+		{"two passwords", withPassword("a"), withPassword("b"), false},
+		{"function", source, source, false},
+	} {
+		if a, b := token(t, appCred(t, test.a, o)), token(t, appCred(t, test.b, o)); (a == b) != test.want {
+			t.Errorf("%s: tokens are shared: %v, want %v", test.name, a == b, test.want)
+		}
+	}
+}
+
+// A web API that constructs a credential for each request makes the authentication
+// once: the file is read once, and users' tokens are found in memory.
+func TestOnBehalfOfWithAuthentication(t *testing.T) {
+	t.Parallel()
+	e, o := emulate(t, nil)
+	first, second := proofNumber(t, 1), proofNumber(t, 2)
+	accept(t, e, first)
+	path := filepath.Join(t.TempDir(), "secret")
+	writeFile(t, path, first.line())
+	auth := azidentity.AuthenticationBySecretFile(path)
+	user := userToken(t, e, entratest.DefaultUsername)
+	exchange := func(scope string) error {
+		c, err := azidentity.NewOnBehalfOfCredentialWithAuthentication(tenantID, clientID, user, auth, &azidentity.OnBehalfOfCredentialOptions{ClientOptions: o})
+		if err != nil {
+			return err
+		}
+		_, err = c.GetToken(t.Context(), policy.TokenRequestOptions{Scopes: []string{scope}})
+		return err
+	}
+	for range 10 {
+		if err := exchange(armScope); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := e.CountRequests(entratest.EndpointToken); n != 1 {
+		t.Errorf("%d requests for ten credentials of one user, want 1", n)
+	}
+	accept(t, e, second)
+	writeFile(t, path, second.line())
+	if err := exchange("https://graph.microsoft.com/.default"); err != nil {
+		t.Errorf("after the rotation: %v", err)
+	}
+}
+
+func TestAuthenticationIsValidated(t *testing.T) {
+	t.Parallel()
+	for want, auth := range map[string]azidentity.ClientAuthentication{
+		"the authentication is missing":           {},
+		"getSecret is nil":                        azidentity.AuthenticationBySecretSource(nil),
+		"getCertificate is nil":                   azidentity.AuthenticationByCertificateSource(nil, nil),
+		"getAssertion is nil":                     azidentity.AuthenticationByAssertion(nil),
+		"the client secret is missing":            azidentity.AuthenticationBySecret(""),
+		"secret file : the path is missing":       azidentity.AuthenticationBySecretFile(""),
+		"certificate file : the path is missing":  azidentity.AuthenticationByCertificateFile("", nil),
+		"a private key of type <nil> cannot sign": azidentity.AuthenticationByCertificate(nil, nil, nil),
+	} {
+		_, app := azidentity.NewApplicationCredential(tenantID, clientID, auth, nil)
+		_, obo := azidentity.NewOnBehalfOfCredentialWithAuthentication(tenantID, clientID, "", auth, nil)
+		for _, err := range []error{app, obo} {
+			if err == nil || !strings.Contains(err.Error(), "Credential: "+want) {
+				t.Errorf("got %v, want %q", err, want)
+			}
+		}
+	}
+	for want, arguments := range map[string][2]string{"tenant is missing": {"", clientID}, "client ID is missing": {tenantID, ""}} {
+		if _, err := azidentity.NewApplicationCredential(arguments[0], arguments[1], azidentity.AuthenticationBySecret(goodKey), nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
+// Every kind of authentication gets an application a token.
+func TestApplicationCredential(t *testing.T) {
+	t.Parallel()
+	e, o := emulate(t, nil)
+	certs, key := e.DefaultCertificate()
+	for name, auth := range map[string]azidentity.ClientAuthentication{
+		"secret":      azidentity.AuthenticationBySecret(goodKey),
+		"certificate": azidentity.AuthenticationByCertificate(certs, key, &azidentity.CertificateAuthenticationOptions{SendCertificateChain: true}),
+		"assertion": azidentity.AuthenticationByAssertion(func(context.Context) (string, error) {
+			return e.FederatedAssertion(entratest.DefaultFederatedSubject)
+		}),
+		"certificate source": azidentity.AuthenticationByCertificateSource(func(context.Context) ([]*x509.Certificate, crypto.PrivateKey, error) {
+			return certs, key, nil
+		}, &azidentity.CertificateAuthenticationOptions{SendCertificateChain: true}),
+	} {
+		c := appCred(t, auth, o)
+		if err := fresh(t, c); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		entry, _ := e.LastRequest(entratest.EndpointToken)
+		if _, sent := entry.AssertionHeader["x5c"]; sent != strings.HasPrefix(name, "certificate") {
+			t.Errorf("%s: the chain was sent: %v", name, sent)
+		}
+		if err := c.Close(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Pain 4, for proofs that rotate: whatever the server repeats, none is in an error,
+// a log entry or a formatted value.
+func TestPain4RotatingProofsStayHidden(t *testing.T) {
+	seen := logged(t)
+	first, second := proofNumber(t, 1), proofNumber(t, 2)
+	e, _ := emulate(t, nil)
+	user := userToken(t, e, entratest.DefaultUsername)
+	o := azcore.ClientOptions{Transport: &repeating{401, "application/json", `{"error":"invalid_client","error_description":"AADSTS7000215: %s"}`}}
+	o.Retry.MaxRetries = -1
+	for name, r := range rotations(t, first) {
+		obo, err := azidentity.NewOnBehalfOfCredentialWithAuthentication(tenantID, clientID, user, r.auth, &azidentity.OnBehalfOfCredentialOptions{ClientOptions: o})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, c := range []azcore.TokenCredential{appCred(t, r.auth, o), obo} {
+			if i == 1 {
+				r.set(second)
+			}
+			err := fresh(t, c)
+			var failed *azidentity.AuthenticationFailedError
+			if !errors.As(err, &failed) {
+				t.Fatalf("%s: got %v", name, err)
+			}
+			for _, v := range []any{err, c, r.auth, failed.RawResponse, errors.Unwrap(err)} {
+				fmt.Fprintf(seen, "%v\n%+v\n%#v\n", v, v, v)
+				b, _ := json.Marshal(v)
+				seen.Write(b)
+				slog.Error("formatted", "value", v)
+			}
+		}
+	}
+	for _, hidden := range []string{"5d1f7a0c", "eyJhbGciOiJQUzI1Ni", user[len(user)-40:]} {
+		if at := strings.Index(seen.String(), hidden); at >= 0 {
+			t.Errorf("%q is seen in\n%s", hidden, seen.String()[max(0, at-300):at+100])
+		}
+	}
+	if seen.Len() < 1000 {
+		t.Error("hardly anything was looked at")
+	}
+}
