@@ -1,6 +1,7 @@
 package azidentity
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -34,8 +35,7 @@ import (
 func AuthenticationBySecretFile(path string) ClientAuthentication {
 	from := newFiles("secret file "+path, path)
 	from.most, from.kind = maxSecret, "secret"
-	read := func(_ context.Context, first bool) reading[*secretAuth] { return readingOf(from, first, parseSecret) }
-	return authenticationBy(place[*secretAuth]{from.name, from.unchanged, read}, mac("secret file", from.path), renewSecret)
+	return authenticationByFiles(from, mac("secret file", from.path), renewSecret, parseSecret)
 }
 
 // CertificateFileOptions are the options of [AuthenticationByCertificateFile]. Nil
@@ -72,17 +72,43 @@ func authenticationByCertificateFile(name, path string, o CertificateFileOptions
 	from := newFiles(name, path)
 	from.most, from.kind, from.directories = maxCertificateFile, "certificate", true
 	password := append([]byte(nil), o.Password...)
-	parse := func(data []byte) (*assertion.Signer, error) {
+	identity := mac("certificate file", from.path+"\x00"+string(password))
+	return authenticationByFiles(from, identity, renewCertificate(o.SendCertificateChain), func(data []byte) (*assertion.Signer, error) {
 		certs, key, err := assertion.ParseCertificates(data, password)
 		if err != nil {
 			return nil, err
 		}
 		return assertion.NewSigner(certs, key)
-	}
-	read := func(_ context.Context, first bool) reading[*assertion.Signer] { return readingOf(from, first, parse) }
-	return authenticationBy(place[*assertion.Signer]{from.name, from.unchanged, read},
-		mac("certificate file", from.path+"\x00"+string(password)), renewCertificate(o.SendCertificateChain))
+	})
 }
+
+// authenticationByFiles proves by what parse makes of the files' contents. Its
+// credentials share what was read, and their tokens with all of the same identity.
+func authenticationByFiles[T any](f *files, identity [32]byte, renew func(value T, clientID string, before clientAuth) clientAuth, parse func([]byte) (T, error)) ClientAuthentication {
+	from := newRotating(place[T]{
+		name:      f.name,
+		unchanged: func(s seen) bool { return s.stamp != "" && s.stamp == f.stamp() },
+		read: func(_ context.Context, first bool) (r reading[T]) {
+			data, stamp, err := f.contents(first)
+			if err != nil {
+				return reading[T]{err: err} // without a stamp: it is tried again
+			}
+			r.stamp, r.digest = stamp, digestOf(data)
+			r.value, r.err = parse(data)
+			return r
+		},
+	})
+	return ClientAuthentication{func(clientID string) (clientAuth, error) {
+		if err := from.first(context.Background()); err != nil {
+			return nil, err
+		}
+		return &rotatingAuth[T]{from: from, clientID: clientID, renew: renew, identity: identity}, nil
+	}}
+}
+
+// digestOf stands for what a place holds. White space around it, such as the end of
+// a line, makes no other secret.
+func digestOf(contents []byte) [32]byte { return mac("contents", string(bytes.TrimSpace(contents))) }
 
 const (
 	// maxSecret is above any secret: Entra ID makes them of 40 characters.
@@ -185,8 +211,6 @@ func (f *files) stamp() string {
 	return b.String()
 }
 
-func (f *files) unchanged(s seen) bool { return s.stamp != "" && s.stamp == f.stamp() }
-
 // contents returns what the files hold, one after another, and their stamp from
 // before. If they are replaced meanwhile it reads again, up to three times in all.
 func (f *files) contents(first bool) (data []byte, stamp string, err error) {
@@ -219,16 +243,4 @@ func (f *files) readAll(first bool) (all []byte, err error) {
 		all = append(all, data...)
 	}
 	return all, nil
-}
-
-// readingOf reads files and parses what they hold. What could not be read has no
-// stamp, so that it is tried again.
-func readingOf[T any](f *files, first bool, parse func([]byte) (T, error)) reading[T] {
-	data, stamp, err := f.contents(first)
-	if err != nil {
-		return reading[T]{err: err}
-	}
-	r := reading[T]{digest: mac("contents", string(data)), stamp: stamp}
-	r.value, r.err = parse(data)
-	return r
 }

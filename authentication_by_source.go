@@ -5,7 +5,6 @@ import (
 	"crypto"
 	"crypto/x509"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/azid-go/azidentity/internal/assertion"
@@ -33,7 +32,7 @@ func AuthenticationBySecretSource(getSecret func(context.Context) (string, error
 	return authenticationBySource("secret source", renewSecret, func(ctx context.Context) (value *secretAuth, digest [32]byte, err error) {
 		text, err := getSecret(ctx)
 		if err == nil {
-			digest = mac("contents", text)
+			digest = digestOf([]byte(text))
 			value, err = parseSecret([]byte(text))
 		}
 		return value, digest, err
@@ -54,21 +53,33 @@ func AuthenticationByCertificateSource(getCertificate func(context.Context) ([]*
 	return authenticationBySource("certificate source", renewCertificate(options.SendCertificateChain), func(ctx context.Context) (value *assertion.Signer, digest [32]byte, err error) {
 		certs, key, err := getCertificate(ctx)
 		if err == nil {
-			digest = digestOf(certs)
+			var all []byte
+			for _, c := range certs {
+				if c != nil {
+					all = append(all, c.Raw...)
+				}
+			}
+			digest = digestOf(all)
 			value, err = assertion.NewSigner(certs, key)
 		}
 		return value, digest, err
 	})
 }
 
-func digestOf(certs []*x509.Certificate) [32]byte {
-	var all strings.Builder
-	for _, c := range certs {
-		if c != nil {
-			all.Write(c.Raw)
-		}
-	}
-	return mac("contents", all.String())
+// authenticationBySource proves by what a function returns, with a digest of it. Its
+// credentials share that, and no tokens.
+func authenticationBySource[T any](name string, renew func(value T, clientID string, before clientAuth) clientAuth, get func(context.Context) (T, [32]byte, error)) ClientAuthentication {
+	r := newRotating(place[T]{
+		name:      name,
+		unchanged: func(s seen) bool { return time.Since(s.at) < sourceRest },
+		read: func(ctx context.Context, _ bool) (r reading[T]) {
+			r.value, r.digest, r.err = get(ctx)
+			return r
+		},
+	})
+	return ClientAuthentication{func(clientID string) (clientAuth, error) {
+		return &rotatingAuth[T]{from: r, clientID: clientID, renew: renew, alone: true}, nil
+	}}
 }
 
 func noAuthentication(reason string) ClientAuthentication {

@@ -5,7 +5,6 @@ import (
 	"crypto"
 	"crypto/x509"
 	"errors"
-	"time"
 
 	"github.com/azid-go/azidentity/internal/assertion"
 )
@@ -82,34 +81,6 @@ func (a ClientAuthentication) required(clientID string) (clientAuth, error) {
 		return nil, errors.New("the authentication is missing: pass that of AuthenticationBySecretFile, AuthenticationByCertificateFile or the like")
 	}
 	return a.forClient(clientID)
-}
-
-// authenticationBy proves by what files hold. Credentials share what was read, and
-// their tokens if they agree on identity.
-func authenticationBy[T any](from place[T], identity [32]byte, renew func(value T, clientID string, before clientAuth) clientAuth) ClientAuthentication {
-	r := newRotating(from)
-	return ClientAuthentication{func(clientID string) (clientAuth, error) {
-		if err := r.first(context.Background()); err != nil {
-			return nil, err
-		}
-		return &rotatingAuth[T]{from: r, clientID: clientID, renew: renew, identity: identity}, nil
-	}}
-}
-
-// authenticationBySource proves by what a function returns, with a digest of it.
-// Credentials share that, and no tokens.
-func authenticationBySource[T any](name string, renew func(value T, clientID string, before clientAuth) clientAuth, get func(context.Context) (T, [32]byte, error)) ClientAuthentication {
-	r := newRotating(place[T]{
-		name:      name,
-		unchanged: func(s seen) bool { return time.Since(s.at) < sourceRest },
-		read: func(ctx context.Context, _ bool) (r reading[T]) {
-			r.value, r.digest, r.err = get(ctx)
-			return r
-		},
-	})
-	return ClientAuthentication{func(clientID string) (clientAuth, error) {
-		return &rotatingAuth[T]{from: r, clientID: clientID, renew: renew, alone: true}, nil
-	}}
 }
 
 // renewSecret and renewCertificate return the proof by a new version; before is that

@@ -112,6 +112,8 @@ func fresh(t testing.TB, c azcore.TokenCredential) error {
 	return err
 }
 
+var mounts atomic.Int64
+
 // mount replaces files as Kubernetes does: they are links into ..data, which is a
 // link to a directory, which is replaced.
 func mount(t testing.TB, dir string, files map[string][]byte) {
@@ -121,8 +123,8 @@ func mount(t testing.TB, dir string, files map[string][]byte) {
 			t.Fatal(err)
 		}
 	}
-	data, err := os.MkdirTemp(dir, "..v")
-	must(err)
+	data := filepath.Join(dir, fmt.Sprintf("..v%d", mounts.Add(1)))
+	must(os.Mkdir(data, 0o700))
 	for name, content := range files {
 		must(os.WriteFile(filepath.Join(data, name), content, 0o600))
 	}
@@ -297,6 +299,15 @@ func TestPain44WhatARotationCosts(t *testing.T) {
 	accept(t, e, third)
 	cost(2, "after a change without a trace")
 	cost(1, "at last")
+
+	writeFile(t, path, []byte("\xEF\xBB\xBF"+third.secret+"\n\n"))
+	cost(1, "saved by an editor")
+	writeFile(t, path, []byte(third.secret))
+	accept(t, e, first)
+	e.ResetJournal()
+	if err := fresh(t, c); err == nil || e.CountRequests(entratest.EndpointToken) != 1 {
+		t.Errorf("the same secret with other white space around it was sent again: %v", err)
+	}
 }
 
 // Pain 44: when the place holds nothing else, a refusal costs one request, and the
@@ -404,7 +415,7 @@ func TestPain44BrokenFileKeepsTheLastGood(t *testing.T) {
 		broken []func(path string) error
 		want   string
 	}{
-		{"secret, empty", azidentity.AuthenticationBySecretFile, proof.line, []func(string) error{content(nil), content([]byte(" \r\n"))}, "it is empty"},
+		{"secret, empty", azidentity.AuthenticationBySecretFile, proof.line, []func(string) error{content([]byte("\xEF\xBB\xBF")), content([]byte(" \r\n"))}, "it is empty"},
 		{"secret, several lines", azidentity.AuthenticationBySecretFile, proof.line, []func(string) error{content([]byte("canary-a\ncanary-b")), content([]byte("canary-c\ncanary-d"))}, "more than a secret"},
 		{"secret, UTF-16", azidentity.AuthenticationBySecretFile, proof.line, []func(string) error{content([]byte("\xff\xfec\x00a\x00"))}, "UTF-8"},
 		{"secret, large", azidentity.AuthenticationBySecretFile, proof.line, []func(string) error{content(bytes.Repeat([]byte("canary"), 1000))}, "4096 bytes"},
@@ -539,6 +550,28 @@ func TestPain44CertificateDirectories(t *testing.T) {
 				t.Errorf("%s, %s: %v", name, how, err)
 			}
 		}
+	}
+}
+
+// Pain 44: certificate and key are never of two versions, whenever a mount is replaced.
+func TestPain44MountReplacedWhileItIsRead(t *testing.T) {
+	t.Parallel()
+	var versions [2]map[string][]byte
+	for i := range versions {
+		p := proofNumber(t, i)
+		versions[i] = map[string][]byte{"tls.crt": []byte(pemOf(p.cert)), "tls.key": p.keyPEM()}
+	}
+	dir := t.TempDir()
+	mount(t, dir, versions[1])
+	for i := range 500 {
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if _, err := azidentity.NewApplicationCredential(tenantID, clientID, certificateFrom(dir), nil); err != nil {
+				t.Error(err)
+			}
+		})
+		mount(t, dir, versions[i%2])
+		wg.Wait()
 	}
 }
 
