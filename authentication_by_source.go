@@ -69,7 +69,7 @@ func AuthenticationByCertificateSource(getCertificate func(context.Context) ([]*
 // authenticationBySource proves by what a function returns, with a digest of it. Its
 // credentials share that, and no tokens.
 func authenticationBySource[T any](name string, renew func(value T, clientID string, before clientAuth) clientAuth, get func(context.Context) (T, [32]byte, error)) ClientAuthentication {
-	r := newRotating(place[T]{
+	from := newRotating(place[T]{
 		name:      name,
 		unchanged: func(s seen) bool { return time.Since(s.at) < sourceRest },
 		read: func(ctx context.Context, _ bool) (r reading[T]) {
@@ -78,7 +78,7 @@ func authenticationBySource[T any](name string, renew func(value T, clientID str
 		},
 	})
 	return ClientAuthentication{func(clientID string) (clientAuth, error) {
-		return &rotatingAuth[T]{from: r, clientID: clientID, renew: renew, alone: true}, nil
+		return &rotatingAuth[T]{from: from, clientID: clientID, renew: renew, alone: true}, nil
 	}}
 }
 

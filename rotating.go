@@ -78,8 +78,8 @@ func (r *rotating[T]) state() (held *edition[T], last seen, begun int) {
 }
 
 // latest returns the version that counts now. It reads the place if that may hold
-// another, unless somebody else does so at the moment. It fails only as long as
-// there has been no good version.
+// another, unless somebody else does so at the moment. Apart from the end of ctx, it
+// fails only as long as there has been no good version.
 func (r *rotating[T]) latest(ctx context.Context) (*edition[T], error) {
 	held, last, begun := r.state()
 	if held != nil && r.unchanged(last) {
@@ -163,12 +163,12 @@ func (r *rotating[T]) reload(ctx context.Context, asked int) error {
 	if got.err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	message := r.take(got, begun)
-	switch message {
-	case events.ProofKept:
-		events.Log(ctx, message, slog.String("from", r.name), events.Err(got.err))
-	case events.ProofChanged:
-		events.Log(ctx, message, slog.String("from", r.name))
+	if event := r.take(got, begun); event != "" {
+		attrs := []slog.Attr{slog.String("from", r.name)}
+		if got.err != nil {
+			attrs = append(attrs, events.Err(got.err))
+		}
+		events.Log(ctx, event, attrs...)
 	}
 	return nil
 }
