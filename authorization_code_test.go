@@ -75,13 +75,12 @@ func wantGrants(t testing.TB, e *entratest.Emulator, redemptions, refreshes int)
 }
 
 // wantSignIn checks that err tells to have the user sign in again.
-func wantSignIn(t testing.TB, err error) *azidentity.AuthenticationFailedError {
+func wantSignIn(t testing.TB, err error) {
 	t.Helper()
 	var failed *azidentity.AuthenticationFailedError
 	if !errors.As(err, &failed) || !strings.HasPrefix(err.Error(), "AuthorizationCodeCredential: ") || !strings.Contains(err.Error(), "have the user sign in again") {
 		t.Fatalf("got %v, want that the user has to sign in again", err)
 	}
-	return failed
 }
 
 // inTenant checks of which tenant a token is.
@@ -536,7 +535,9 @@ func TestAuthorizationCodeRedeemedElsewhere(t *testing.T) {
 	other := webOptions(azcore.ClientOptions{Transport: e.Transport()}) // another transport may be another process
 	token(t, codeCred(t, code, entratest.DefaultRedirectURI, other))
 	_, err := codeCred(t, code, entratest.DefaultRedirectURI, webOptions(o)).GetToken(t.Context(), armToken)
-	if failed := wantSignIn(t, err); !slices.Contains(failed.AADSTSCodes(), 54005) {
+	wantSignIn(t, err)
+	var failed *azidentity.AuthenticationFailedError
+	if !errors.As(err, &failed) || !slices.Contains(failed.AADSTSCodes(), 54005) {
 		t.Errorf("got %v, want AADSTS54005", err)
 	}
 }
@@ -580,7 +581,9 @@ func TestAuthorizationCodeForAWeek(t *testing.T) {
 		e.RevokeRefreshTokens(entratest.DefaultUsername)
 		e.ResetJournal()
 		_, err := c.GetToken(t.Context(), scopeOf(1))
-		if failed := wantSignIn(t, err); failed.Code != "invalid_grant" || failed.RawResponse == nil {
+		wantSignIn(t, err)
+		var failed *azidentity.AuthenticationFailedError
+		if !errors.As(err, &failed) || failed.Code != "invalid_grant" || failed.RawResponse == nil {
 			t.Errorf("got %+v", failed)
 		}
 		if token(t, c) != last {
