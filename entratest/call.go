@@ -27,7 +27,7 @@ type call struct {
 	// nil when nothing.
 	segment string
 	tenant  *tenant
-	form    url.Values
+	form    url.Values // the query, at the authorize endpoint
 	formErr *refusal
 
 	traceID       string
@@ -58,7 +58,10 @@ func (e *Emulator) newCall(w http.ResponseWriter, r *http.Request) *call {
 			c.tenant = c.directory.first()
 		}
 	}
-	if r.Method == http.MethodPost && !c.route.private {
+	switch {
+	case c.route.endpoint == EndpointAuthorize:
+		c.form = r.URL.Query()
+	case r.Method == http.MethodPost && !c.route.private:
 		c.form, c.formErr = readForm(w, r)
 	}
 	c.entry = newEntry(c)

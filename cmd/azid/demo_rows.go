@@ -48,6 +48,10 @@ func demoRows() []demoRow {
 		{credential: "ClientAssertionCredential", how: "OIDC token", open: openAssertion},
 		{credential: "ApplicationCredential", how: "rotated file", open: openRotated},
 		{credential: "OnBehalfOfCredential", how: "user's token", open: openOnBehalfOf},
+		{credential: "AuthorizationCodeCredential", how: "PKCE, public",
+			open: openAuthorizationCode("http://localhost:8400", azidentity.ClientAuthentication{})},
+		{credential: "AuthorizationCodeCredential", how: "PKCE, secret",
+			open: openAuthorizationCode(entratest.DefaultRedirectURI, azidentity.AuthenticationBySecret(entratest.DefaultClientSecret))},
 		{credential: "WorkloadIdentityCredential", how: "token file", open: openWorkload,
 			env: func(l *demoLab) map[string]string {
 				return map[string]string{"AZURE_FEDERATED_TOKEN_FILE": l.tokenFile}
