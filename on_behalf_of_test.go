@@ -287,3 +287,35 @@ func TestOnBehalfOfHitCostsNoMore(t *testing.T) {
 	}
 	runtime.KeepAlive(c)
 }
+
+// A refresh token that is not refused is as good as before: while Entra ID throttles or
+// fails, nothing is sent in its place.
+func TestOnBehalfOfOutageIsNoRefusal(t *testing.T) {
+	for name, fault := range map[string]entratest.Fault{
+		"throttled": {Status: 429, RetryAfter: 2 * time.Minute}, "overloaded": {Status: 503}, "timeout": {Status: 408},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e, o := emulate(t, nil)
+				o.Retry.MaxRetries = -1
+				c := oboCred(t, o, userToken(t, e, entratest.DefaultUsername))
+				defer c.Close()
+				first := token(t, c)
+				time.Sleep(2 * time.Hour)
+				cancel := e.Inject(fault)
+				if _, err := c.GetToken(t.Context(), armToken); err == nil {
+					t.Fatal("no error")
+				}
+				cancel()
+				time.Sleep(2 * time.Minute)
+				if token(t, c) == first {
+					t.Error("an expired token was returned")
+				}
+				refreshed := e.Requests(func(en entratest.Entry) bool { return en.GrantType == "refresh_token" })
+				if len(refreshed) != 2 || len(e.Journal()) != 3 {
+					t.Errorf("%d requests, %d of them with the refresh token; want 3 and 2", len(e.Journal()), len(refreshed))
+				}
+			})
+		})
+	}
+}

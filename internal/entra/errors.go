@@ -59,6 +59,12 @@ func (e *Error) ThrottledFor() time.Duration {
 // server alone.
 func throttles(status int) bool { return status == http.StatusTooManyRequests || status >= 500 }
 
+// Final reports whether e refuses this very request, rather than any for now: whether
+// another may fare better, and the same had better not be sent again.
+func (e *Error) Final() bool {
+	return e.Code != "" && 400 <= e.Status && e.Status < 500 && e.Status != http.StatusRequestTimeout && e.Status != http.StatusTooManyRequests
+}
+
 // Has reports whether e carries AADSTS number code.
 func (e *Error) Has(code int) bool { return slices.Contains(e.Codes, code) }
 
