@@ -78,12 +78,13 @@ const (
 // Assertions are reused within their lifetime.
 type certificateAuth struct {
 	signed *assertion.Cached
+	signer [32]byte // the certificate's thumbprint
 	chain  bool
 	told   atomic.Bool // that the clock is off
 }
 
 func newCertificateAuth(signer *assertion.Signer, clientID string, chain bool) *certificateAuth {
-	return &certificateAuth{signed: assertion.NewCached(signer, clientID), chain: chain}
+	return &certificateAuth{signed: assertion.NewCached(signer, clientID), signer: signer.Thumbprint(), chain: chain}
 }
 
 func (c *certificateAuth) Authenticate(ctx context.Context, f *entra.Form, endpoint string, legacy bool) error {
@@ -91,7 +92,8 @@ func (c *certificateAuth) Authenticate(ctx context.Context, f *entra.Form, endpo
 	if err != nil {
 		return err
 	}
-	setAssertion(f, jwt)
+	f.Set("client_assertion_type", jwtBearer)
+	f.SetSigned("client_assertion", jwt, c.signer[:])
 	return nil
 }
 
@@ -115,7 +117,7 @@ func (c *certificateAuth) Refused(ctx context.Context, e *entra.Error, f *entra.
 	return true
 }
 
-func (c *certificateAuth) proof() [32]byte { return c.signed.Signer().Thumbprint() }
+func (c *certificateAuth) proof() [32]byte { return c.signer }
 func (c *certificateAuth) private() bool   { return false }
 
 // An assertionAuth proves by assertions that a callback makes.

@@ -143,7 +143,8 @@ func outage(ctx context.Context, err error) bool {
 // errProof marks errors of a ClientAuth: the network had no part in them.
 var errProof = errors.New("the application's proof could not be made")
 
-// grant posts to the token endpoint, twice if the proof can be mended.
+// grant posts to the token endpoint, twice if the proof can be mended, unless the same
+// request was refused just before.
 func (c *Client) grant(ctx context.Context, endpoint string, legacy bool, auth ClientAuth, fill func(*Form)) (TokenResponse, error) {
 	for try := 1; ; try++ {
 		form := new(Form)
@@ -153,14 +154,23 @@ func (c *Client) grant(ctx context.Context, endpoint string, legacy bool, auth C
 				return TokenResponse{}, &proofError{err}
 			}
 		}
+		if try == 1 && !c.host.refused.Empty() {
+			if err := c.host.refused.Find(form.digest(endpoint), time.Now()); err != nil {
+				return TokenResponse{}, err
+			}
+		}
 		t, err := c.post(ctx, endpoint, form)
 		var e *Error
-		if err == nil || auth == nil || !errors.As(err, &e) || e.Code == "" {
+		if err == nil || !errors.As(err, &e) {
 			return t, err
 		}
-		if better := auth.Refused(ctx, e, form); !better || try > 1 {
-			return t, err
+		if auth != nil && e.Code != "" {
+			if better := auth.Refused(ctx, e, form); better && try == 1 {
+				continue
+			}
 		}
+		c.host.refused.Note(form.digest(endpoint), e, e.Received, e.pause())
+		return t, err
 	}
 }
 

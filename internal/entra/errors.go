@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/azid-go/azidentity/internal/holdoff"
 )
 
 // An Error is an answer of an authority that is not a token: a refusal (RFC
@@ -42,6 +44,18 @@ type Error struct {
 
 // defaultThrottle is for a 429 that does not say how long.
 const defaultThrottle = 5 * time.Second
+
+// pause returns how long the same request, to the letter, is not sent again.
+func (e *Error) pause() time.Duration {
+	if d := e.ThrottledFor(); d > 0 {
+		return d
+	}
+	// Who polls (RFC 8628, section 3.5) sends the same again and again.
+	if !e.Final() || e.Code == "authorization_pending" || e.Code == "slow_down" {
+		return 0
+	}
+	return holdoff.Pause
+}
 
 // ThrottledFor returns how long this request is better not repeated: what the
 // server asks for when it is overloaded or refuses for frequency.

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/azid-go/azidentity/internal/holdoff"
 )
 
 // An Error is a request that brought no token. Errors are immutable; many
@@ -28,6 +30,7 @@ type Error struct {
 	Received          time.Time
 
 	cause error
+	final bool // the answer would be the same
 }
 
 // Error says what came back and what it means, in a line.
@@ -55,12 +58,21 @@ func (e *Error) Error() string {
 // Unwrap returns why there was no answer, or nil.
 func (e *Error) Unwrap() error { return e.cause }
 
-// ThrottledFor returns how long the request is better not repeated.
+// ThrottledFor returns how long the request is better not repeated: for as long as the
+// host asks, or for seconds after an answer that is no passing trouble.
 func (e *Error) ThrottledFor() time.Duration {
-	if e.Status == http.StatusTooManyRequests || e.Status >= 500 {
+	switch {
+	case e.Throttled():
 		return e.RetryAfter
+	case e.final && e.Status != 0:
+		return holdoff.Pause
 	}
 	return 0
+}
+
+// Throttled reports whether the host asks to be left alone.
+func (e *Error) Throttled() bool {
+	return e.RetryAfter > 0 && (e.Status == http.StatusTooManyRequests || e.Status >= 500)
 }
 
 // maxKept is how much of a refusal's body an error keeps.
