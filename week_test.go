@@ -263,7 +263,7 @@ func (w *week) call(t *testing.T) {
 	switch {
 	case left > waitable && took > 0:
 		t.Errorf("at %v a call took %v with a token that works for %v", at, took, left)
-	case left > 0 && took > patience:
+	case left > patience && took > patience:
 		t.Errorf("at %v a call took %v with a token that works for %v", at, took, left)
 	case left <= 0 && clear && took > 0 && (since > time.Minute || took > pauses):
 		t.Errorf("at %v, %v after all was well again, a call took %v", at, since, took)
