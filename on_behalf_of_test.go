@@ -55,13 +55,14 @@ func TestPain41OnBehalfOfByEveryProof(t *testing.T) {
 	user := userToken(t, e, entratest.DefaultUsername)
 	bySecret, err1 := azidentity.NewOnBehalfOfCredentialWithSecret(tenantID, clientID, user, goodKey, options)
 	byCert, err2 := azidentity.NewOnBehalfOfCredentialWithCertificate(tenantID, clientID, user, certs, key, options)
+	bySigner, err4 := azidentity.NewOnBehalfOfCredentialWithCertificate(tenantID, clientID, user, certs, &countingSigner{Signer: key}, options)
 	byAssertion, err3 := azidentity.NewOnBehalfOfCredentialWithClientAssertions(tenantID, clientID, user, func(context.Context) (string, error) {
 		return e.FederatedAssertion(entratest.DefaultFederatedSubject)
 	}, options)
-	if err := errors.Join(err1, err2, err3); err != nil {
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		t.Fatal(err)
 	}
-	for name, c := range map[string]*azidentity.OnBehalfOfCredential{"secret": bySecret, "certificate": byCert, "assertion": byAssertion} {
+	for name, c := range map[string]*azidentity.OnBehalfOfCredential{"secret": bySecret, "certificate": byCert, "signer": bySigner, "assertion": byAssertion} {
 		e.ResetJournal()
 		if first, second := token(t, c), token(t, c); first != second {
 			t.Errorf("%s: two tokens for two calls", name)
@@ -71,7 +72,7 @@ func TestPain41OnBehalfOfByEveryProof(t *testing.T) {
 			entry.Scope != armScope+" openid offline_access profile" || entry.Form.Get("client_info") != "1" {
 			t.Errorf("%s: sent %v in %d requests", name, entry.Form, len(e.Journal()))
 		}
-		if _, chain := entry.AssertionHeader["x5c"]; chain != (name == "certificate") {
+		if _, chain := entry.AssertionHeader["x5c"]; chain != (name == "certificate" || name == "signer") {
 			t.Errorf("%s: chain sent: %v", name, chain)
 		}
 	}
@@ -270,7 +271,7 @@ func TestOnBehalfOfRefusals(t *testing.T) {
 	}
 }
 
-// Memory is bounded by the index, whatever the number of users.
+// A user's token in memory costs what an application's does, and hashing the assertion.
 func TestOnBehalfOfHitCostsNoMore(t *testing.T) {
 	e, o := emulate(t, nil)
 	c := oboCred(t, o, "")

@@ -368,7 +368,7 @@ func TestWeek(t *testing.T) {
 		Issuer: "https://sts.windows.net/" + tenantID + "/", Subject: entratest.DefaultManagedIdentities()[0].ObjectID,
 	})
 	e, o := emulate(t, &cfg)
-	for _, one := range []struct{ lives, step time.Duration }{{time.Hour, 30 * time.Second}, {24 * time.Hour, 5 * time.Minute}} {
+	for _, one := range []struct{ lives, step time.Duration }{{time.Hour, time.Minute}, {24 * time.Hour, 5 * time.Minute}} {
 		cfg.TokenLifetime = one.lives
 		if err := e.Reconfigure(&cfg); err != nil {
 			t.Fatal(err)
