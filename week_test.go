@@ -193,9 +193,9 @@ func (w *week) passes() {
 	}
 }
 
-// clear reports whether nothing keeps a call at a time from succeeding, and for how
+// allWell reports whether nothing keeps a call at a time from succeeding, and for how
 // long that has been so.
-func (w *week) clear(at time.Time) (bool, time.Duration) {
+func (w *week) allWell(at time.Time) (bool, time.Duration) {
 	since := w.start
 	for _, s := range weather {
 		if from, to := w.start.Add(s.from), w.start.Add(s.from+s.lasts+s.after); !at.Before(from) {
@@ -246,13 +246,13 @@ func (w *week) call(t *testing.T) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	at := began.Sub(w.start)
-	clear, since := w.clear(began)
+	well, since := w.allWell(began)
 	switch {
 	case err != nil:
 		if until := w.held(); now.Before(until) {
 			t.Errorf("at %v a call failed while a token was held that works for %v: %v", at, until.Sub(now), err)
 		}
-		if clear {
+		if well {
 			t.Errorf("at %v, %v after all was well again, a call failed: %v", at, since, err)
 		}
 	case !tok.ExpiresOn.After(now):
@@ -265,7 +265,7 @@ func (w *week) call(t *testing.T) {
 		t.Errorf("at %v a call took %v with a token that works for %v", at, took, left)
 	case left > patience && took > patience:
 		t.Errorf("at %v a call took %v with a token that works for %v", at, took, left)
-	case left <= 0 && clear && took > 0 && (since > time.Minute || took > pauses):
+	case left <= 0 && well && took > 0 && (since > time.Minute || took > pauses):
 		t.Errorf("at %v, %v after all was well again, a call took %v", at, since, took)
 	}
 }
@@ -425,7 +425,7 @@ func serviceFabric(t *testing.T, w *week) *http.Client {
 	t.Setenv("IDENTITY_ENDPOINT", "https://localhost:2377/servicefabric/metadata/identity/oauth2/token")
 	t.Setenv("IDENTITY_SERVER_THUMBPRINT", hex.EncodeToString(sum[:]))
 	l := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
-	server := &http.Server{Handler: w.e, ErrorLog: log.New(io.Discard, "", 0), TLSConfig: &tls.Config{
+	server := &http.Server{Handler: w.e, ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: time.Minute, TLSConfig: &tls.Config{
 		Certificates: []tls.Certificate{{Certificate: [][]byte{certs[0].Raw}, PrivateKey: key}}, MinVersion: tls.VersionTLS12,
 	}}
 	go func() { _ = server.ServeTLS(l, "", "") }()
