@@ -200,6 +200,42 @@ func TestPain56OthersAreNotHeldOff(t *testing.T) {
 	}
 }
 
+// Pain 56: who hears of a refusal late waits for what is left of it, and no longer.
+func TestPain56OnlyWhatIsLeft(t *testing.T) {
+	for name, test := range map[string]struct {
+		fault entratest.Fault
+		lasts time.Duration
+	}{
+		"throttled": {entratest.Fault{RetryAfter: 30 * time.Second, Times: 1}, 30 * time.Second},
+		"refused":   {entratest.Fault{Code: 700016, Times: 1}, 5 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e, o := emulate(t, nil)
+				o.Retry.MaxRetries = -1
+				e.Inject(test.fault)
+				start := time.Now()
+				for time.Since(start) < test.lasts {
+					c, err := azidentity.NewClientSecretCredential(tenantID, clientID, goodKey, &azidentity.ClientSecretCredentialOptions{ClientOptions: o, Tokens: isolated})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if _, err := c.GetToken(t.Context(), armToken); err == nil {
+						t.Fatalf("no error after %v", time.Since(start))
+					}
+					time.Sleep(time.Second)
+					if time.Since(start) == test.lasts {
+						token(t, c) // which has just been refused from memory
+					}
+				}
+				if n := len(e.Journal()); n != 2 {
+					t.Errorf("%d requests, want 2", n)
+				}
+			})
+		})
+	}
+}
+
 // Pain 56: an administrator who mends something on the other side is waited for by
 // seconds: the error says until when.
 func TestPain56MendedOnTheOtherSide(t *testing.T) {

@@ -210,6 +210,10 @@ func (c *Cache) fetch(ctx context.Context, q Query, hash uint64, req request, sr
 
 // note remembers err if it asks for that, and returns until when.
 func (c *Cache) note(req request, err error, now time.Time) time.Time {
+	var again *holdoff.Remembered
+	if errors.As(err, &again) {
+		return again.Until // the source knows, and how long it still is
+	}
 	// Only the part that asks is remembered: the rest may be about this fetch, such
 	// as the end of its context.
 	var throttled interface {
