@@ -91,7 +91,8 @@ func (m *Memory[K]) Note(k K, err error, now time.Time, d time.Duration) time.Ti
 	return until
 }
 
-// prune drops what has passed, or, if that is nothing, anything. The caller holds mu.
+// prune drops what has passed, and anything until a tenth is free, so that it is not
+// run for each refusal of a storm. The caller holds mu.
 func (m *Memory[K]) prune(now time.Time) {
 	for k, one := range m.all {
 		if !now.Before(one.Until) {
@@ -99,7 +100,7 @@ func (m *Memory[K]) prune(now time.Time) {
 		}
 	}
 	for k := range m.all {
-		if len(m.all) < most {
+		if len(m.all) <= most-most/10 {
 			return
 		}
 		delete(m.all, k)

@@ -57,11 +57,16 @@ func TestMemoryIsBounded(t *testing.T) {
 			found++
 		}
 	}
-	if found != 10_000 {
-		t.Errorf("%d remembered, want 10000", found)
+	if found < 9_000 || found > 10_000 {
+		t.Errorf("%d remembered, want 9000 to 10000", found)
 	}
-	m.Note(-1, errors.New("refused"), now.Add(time.Hour), time.Minute)
-	if m.Find(19_999, now) != nil || m.Find(-1, now) == nil {
-		t.Error("what had passed stayed in place of the new")
+	later := now.Add(time.Hour)
+	for k := range 9_000 { // in place of what has passed by then, and of nothing else
+		m.Note(-1-k, errors.New("refused"), later, time.Minute)
+	}
+	for k := range 9_000 {
+		if m.Find(-1-k, later) == nil {
+			t.Fatal("what had passed stayed in place of the new")
+		}
 	}
 }
