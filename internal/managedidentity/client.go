@@ -86,6 +86,9 @@ func Detect(cfg Config) Source { return cfg.environment().detect().source }
 // for looking whether Azure Arc's agent is installed. [TokenExchange] has no
 // client: Entra ID is asked in its place.
 func New(cfg Config) (*Client, error) {
+	if m, ok := cfg.Options.Transport.(*Machine); ok {
+		cfg.Options.Transport, cfg.ArcKeys = m.Client, m.ArcKeys
+	}
 	e := cfg.environment()
 	c := &Client{identity: cfg.Identity, detection: e.detect()}
 	fail := func(err error) (*Client, error) { return nil, fmt.Errorf("%v: %w", c.detection, err) }
