@@ -185,7 +185,7 @@ func TestServiceFabricRevocation(t *testing.T) {
 	s := entratest.NewServer(nil)
 	t.Cleanup(s.Close)
 	c := mustClient(t, s.Environment(entratest.EndpointServiceFabric), bySystem, policy.ClientOptions{}, "")
-	for i, r := range []managedidentity.Request{{}, {CAE: true}, {CAE: true, Claims: true}} {
+	for i, r := range []managedidentity.Request{{}, {CAE: true}, {CAE: true, Refused: "test_token"}, {Refused: "test_token"}} {
 		r.Resource = resource
 		if _, err := c.Token(t.Context(), r); err != nil {
 			t.Fatal(err)
