@@ -37,7 +37,8 @@ func (c *call) appServiceRefusal(status int, message string) reply {
 	return c.refuseWith(status, map[string]any{"statusCode": status, "message": message}, strconv.Itoa(status))
 }
 
-// serveAzureML is Azure ML, and App Service in its version of 2017.
+// serveAzureML is Azure ML, and App Service in its version of 2017, which has the
+// same protocol but for the form of times.
 func serveAzureML(c *call) reply {
 	if c.req.Header.Get("Secret") != identityHeader {
 		c.entry.Reason = "the header secret is missing or wrong"
@@ -51,6 +52,8 @@ func serveAzureML(c *call) reply {
 		return c.appServiceRefusal(http.StatusBadRequest, "The "+missing+" was not found")
 	}
 	body := token.numbers()
-	body["expires_on"] = token.expires.UTC().Format(appServiceDate)
+	if c.route.endpoint == EndpointLegacyAppService {
+		body["expires_on"] = token.expires.UTC().Format(appServiceDate)
+	}
 	return jsonReply(http.StatusOK, body)
 }

@@ -87,7 +87,8 @@ func TestManagedIdentityEndpoints(t *testing.T) {
 		{"version", entratest.EndpointAppService, params(ml), []string{"X-IDENTITY-HEADER", header}, 400, ""},
 		{"a scope", entratest.EndpointAppService, params(apps, "resource", vault+"/.default"), []string{"X-IDENTITY-HEADER", header}, 500, ""},
 		{"no such identity", entratest.EndpointAppService, params(apps, "principal_id", nobody), []string{"X-IDENTITY-HEADER", header}, 400, ""},
-		{"token", entratest.EndpointAzureML, params(ml, "clientid", entratest.DefaultIdentityClientID), []string{"secret", header}, 200, ""},
+		{"token", entratest.EndpointAzureML, params(ml, "clientid", entratest.DefaultIdentityClientID), []string{"secret", header}, 200, "1"},
+		{"token", entratest.EndpointLegacyAppService, params(ml), []string{"secret", header}, 200, ""},
 		{"wrong secret", entratest.EndpointAzureML, params(ml), []string{"secret", "x"}, 401, ""},
 		{"version", entratest.EndpointAzureML, params(apps), []string{"secret", header}, 400, ""},
 		{"no such identity", entratest.EndpointAzureML, params(ml, "clientid", nobody), []string{"secret", header}, 400, ""},
@@ -117,6 +118,11 @@ func TestManagedIdentityEndpoints(t *testing.T) {
 		if tt.status == 200 && (strings.Count(got.text("access_token"), ".") != 2 || !strings.HasPrefix(got.text("expires_on"), tt.expires)) {
 			t.Errorf("%s, %s: got %v", tt.host, tt.name, got.body)
 		}
+	}
+	legacy := e.Environment(entratest.EndpointLegacyAppService)["MSI_ENDPOINT"]
+	date := ask(t, e, http.MethodGet, legacy, params(ml), "secret", header).text("expires_on")
+	if _, err := time.Parse("01/02/2006 15:04:05 -07:00", date); err != nil {
+		t.Errorf("App Service of 2017 says that a token expires on %q", date)
 	}
 	journal, err := json.Marshal(e.Journal())
 	if err != nil || strings.Contains(string(journal), header) {
@@ -233,7 +239,7 @@ func TestMachineURL(t *testing.T) {
 		}
 	}
 	for _, host := range []entratest.Endpoint{
-		entratest.EndpointAppService, entratest.EndpointAzureML, entratest.EndpointAzureArc, entratest.EndpointCloudShell,
+		entratest.EndpointAppService, entratest.EndpointAzureML, entratest.EndpointLegacyAppService, entratest.EndpointAzureArc, entratest.EndpointCloudShell,
 	} {
 		env := s.Environment(host)
 		target := env["IDENTITY_ENDPOINT"]
@@ -319,7 +325,7 @@ func TestMachineFaults(t *testing.T) {
 	t.Parallel()
 	for _, host := range []entratest.Endpoint{
 		entratest.EndpointIMDS, entratest.EndpointAppService, entratest.EndpointServiceFabric,
-		entratest.EndpointAzureML, entratest.EndpointCloudShell, entratest.EndpointAzureArc,
+		entratest.EndpointAzureML, entratest.EndpointLegacyAppService, entratest.EndpointCloudShell, entratest.EndpointAzureArc,
 	} {
 		for status, code := range map[int]string{400: "", 401: "", 404: "", 410: "", 429: "", 500: "", 503: "", 403: "said"} {
 			fault := entratest.Fault{Endpoint: host, Status: status, Error: code, RetryAfter: 3 * time.Second, Claims: `{"a":1}`}

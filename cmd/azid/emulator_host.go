@@ -33,7 +33,7 @@ var emulatedHosts = []emulatedHost{
 	{name: "app-service", identity: entratest.EndpointAppService},
 	{name: "container-apps", identity: entratest.EndpointAppService},
 	{name: "azure-ml", identity: entratest.EndpointAzureML, add: addAzureML},
-	{name: "legacy-app-service", identity: entratest.EndpointAzureML}, // it has the endpoint of 2017
+	{name: "legacy-app-service", identity: entratest.EndpointLegacyAppService},
 	{name: "cloud-shell", identity: entratest.EndpointCloudShell},
 	{name: "arc", identity: entratest.EndpointAzureArc},
 	{name: "service-fabric", identity: entratest.EndpointServiceFabric},
