@@ -635,3 +635,34 @@ func TestPut(t *testing.T) {
 		}
 	})
 }
+
+// Peek finds what Get would replace, and nothing of others.
+func TestPeek(t *testing.T) {
+	t.Parallel()
+	c := tokencache.New(tokencache.Limits{})
+	owner := tokencache.NewOwner(tokencache.Principal{Client: "peek"})
+	q := tokencache.Query{Owner: owner, Scopes: []string{"a"}}
+	if got := c.Peek(q); got != "" {
+		t.Errorf("got %q from an empty cache", got)
+	}
+	want, err := c.Get(t.Context(), q, peekSource{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.Claims = "claims"
+	if got := c.Peek(q); got != want.Value {
+		t.Errorf("got %q, want %q", got, want.Value)
+	}
+	q.CAE = true
+	if got := c.Peek(q); got != "" {
+		t.Errorf("got %q for another kind of token", got)
+	}
+}
+
+type peekSource struct{}
+
+func (peekSource) Life() context.Context { return context.Background() }
+
+func (peekSource) Fetch(context.Context, tokencache.Query) (tokencache.Token, error) {
+	return tokencache.Token{Value: "peeked", ExpiresOn: time.Now().Add(time.Hour)}, nil
+}
