@@ -129,7 +129,7 @@ func ownPage(r Response, text string) page {
 
 // strayPage is the page for what is not the answer that is waited for.
 func strayPage(status int) page {
-	c := content{Kind: "waiting", Heading: "Not the sign-in that is waiting",
+	c := content{Kind: "waiting", Heading: "Not the expected answer",
 		Text: []string{"This came from another sign-in, from an older window, or from something else.", "Finish in the newest sign-in window, or start again from the application or terminal."}}
 	switch status {
 	case http.StatusOK:
