@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -56,7 +57,11 @@ func opener(dir, do string) int {
 	}
 	for line := range strings.Lines(do) {
 		var who, what, how string
-		if fmt.Sscan(line, &who, &what, &how); who != name {
+		if n, err := fmt.Sscan(line, &who, &what, &how); n != 3 {
+			fmt.Fprintln(os.Stderr, err)
+			return 96
+		}
+		if who != name {
 			continue
 		}
 		if what == "stay" {
@@ -67,8 +72,10 @@ func opener(dir, do string) int {
 			_, _ = io.Copy(io.Discard, conn)
 			return 0
 		}
-		var status int
-		fmt.Sscan(how, &status)
+		status, err := strconv.Atoi(how)
+		if err != nil {
+			return 95
+		}
 		return status
 	}
 	return 97

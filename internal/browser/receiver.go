@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -35,9 +36,7 @@ type Receiver struct {
 	port      int
 	listeners []net.Listener
 	pages     Pages
-
-	mu     sync.Mutex
-	waited bool
+	waited    atomic.Bool
 }
 
 // Listen binds the port of redirectURI on 127.0.0.1 and, where there is IPv6, on
@@ -144,16 +143,12 @@ func (r *Receiver) Close() error {
 // case the port is free when Wait returns. state must not be empty; use at least
 // 128 random bits.
 func (r *Receiver) Wait(ctx context.Context, state string) (Response, error) {
+	if r.waited.Swap(true) {
+		return Response{}, errors.New("wait for the browser: this receiver has been used: listen anew")
+	}
 	defer r.Close()
 	if state == "" {
 		return Response{}, errors.New("wait for the browser: the state is empty, so that anyone could answer")
-	}
-	r.mu.Lock()
-	again := r.waited
-	r.waited = true
-	r.mu.Unlock()
-	if again {
-		return Response{}, errors.New("wait for the browser: this receiver has been used: listen anew")
 	}
 
 	h := newHandler(state, r.pages)
@@ -169,16 +164,14 @@ func (r *Receiver) Wait(ctx context.Context, state string) (Response, error) {
 	}
 	// One request for each connection, so that at the end no browser holds one.
 	srv.SetKeepAlivesEnabled(false)
-	served := make(chan error, len(r.listeners))
+	var serving sync.WaitGroup
+	failed := make(chan error, len(r.listeners))
 	for _, l := range r.listeners {
-		go func() { served <- srv.Serve(l) }()
+		serving.Go(func() { failed <- srv.Serve(l) })
 	}
-	running := len(r.listeners)
 	defer func() {
 		_ = srv.Close()
-		for ; running > 0; running-- {
-			<-served
-		}
+		serving.Wait()
 	}()
 
 	select {
@@ -186,6 +179,7 @@ func (r *Receiver) Wait(ctx context.Context, state string) (Response, error) {
 		// A redirect that came twice gets its page too. Connections that a
 		// browser opened in advance would hold that up.
 		_ = r.Close()
+		serving.Wait()
 		fresh.close()
 		end, cancel := context.WithTimeout(ctx, endTimeout)
 		defer cancel()
@@ -193,8 +187,7 @@ func (r *Receiver) Wait(ctx context.Context, state string) (Response, error) {
 		return answer, nil
 	case <-ctx.Done():
 		return Response{}, fmt.Errorf("wait for the browser: no answer came to %s%s: %w", r.RedirectURI(), h.ignored(), ctx.Err())
-	case err := <-served:
-		running--
+	case err := <-failed:
 		return Response{}, fmt.Errorf("wait for the browser at %s: %w", r.RedirectURI(), err)
 	}
 }

@@ -8,9 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
+	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -317,6 +320,11 @@ func TestPain71LateRedirect(t *testing.T) {
 		p := newPipe()
 		s := wait(t.Context(), browser.NewReceiver(browser.Pages{}, p))
 		redirect := post(answer("code", code, "state", state))
+		synctest.Wait()
+		if got, err := s.Wait(t.Context(), state); err == nil {
+			t.Errorf("the second Wait returned %+v beside the first", got)
+		}
+		s.still(t)
 		conn := p.dial(t, redirect)
 		read(t, conn)
 		if got := <-s.result; got.err != nil {
@@ -329,7 +337,7 @@ func TestPain71LateRedirect(t *testing.T) {
 			t.Error("the connection is open")
 		}
 		if got, err := s.Wait(t.Context(), state); err == nil {
-			t.Errorf("the second Wait returned %+v", got)
+			t.Errorf("the third Wait returned %+v", got)
 		}
 	})
 }
@@ -718,6 +726,63 @@ func TestOwnPages(t *testing.T) {
 	if want := "style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"; !strings.Contains(resp.Header.Get("Content-Security-Policy"), want) {
 		t.Errorf("the policy has no %s", want)
 	}
+}
+
+// The colours have the contrast of WCAG 2.2, level AA, light and dark.
+func TestContrast(t *testing.T) {
+	t.Parallel()
+	css, err := os.ReadFile("page.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	light, dark, found := strings.Cut(string(css), "@media (prefers-color-scheme: dark)")
+	if !found {
+		t.Fatal("there is no dark scheme")
+	}
+	colour := regexp.MustCompile(`--(\w+): #([0-9a-f]{6}|[0-9a-f]{3});`)
+	for scheme, block := range map[string]string{"light": light, "dark": dark} {
+		found := map[string][]float64{} // names and luminances
+		for _, m := range colour.FindAllStringSubmatch(block, -1) {
+			found[m[1]] = append(found[m[1]], luminance(t, m[2]))
+		}
+		for _, pair := range []struct {
+			front, back string
+			least       float64
+			colours     int
+		}{{"text", "card", 4.5, 1}, {"text", "ground", 4.5, 1}, {"quiet", "card", 4.5, 1}, {"link", "card", 4.5, 1}, {"sign", "card", 3, 3}} {
+			if len(found[pair.front]) != pair.colours || len(found[pair.back]) != 1 {
+				t.Fatalf("%s: %s has %d colours, %s %d", scheme, pair.front, len(found[pair.front]), pair.back, len(found[pair.back]))
+			}
+			for _, front := range found[pair.front] {
+				back := found[pair.back][0]
+				if got := (max(front, back) + .05) / (min(front, back) + .05); got < pair.least {
+					t.Errorf("%s: %s on %s has the contrast %.2f, want %.1f", scheme, pair.front, pair.back, got, pair.least)
+				}
+			}
+		}
+	}
+}
+
+// luminance is the relative luminance of a colour, as WCAG defines it.
+func luminance(t *testing.T, hex string) float64 {
+	if len(hex) == 3 {
+		hex = string([]byte{hex[0], hex[0], hex[1], hex[1], hex[2], hex[2]})
+	}
+	var sum float64
+	for i, weight := range []float64{.2126, .7152, .0722} {
+		v, err := strconv.ParseUint(hex[2*i:2*i+2], 16, 8)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := float64(v) / 255
+		if c <= .04045 {
+			c /= 12.92
+		} else {
+			c = math.Pow((c+.055)/1.055, 2.4)
+		}
+		sum += weight * c
+	}
+	return sum
 }
 
 func TestPages(t *testing.T) {

@@ -147,7 +147,7 @@ func FuzzParseRedirect(f *testing.F) {
 	f.Fuzz(func(t *testing.T, address, state string) {
 		r, err := browser.ParseRedirect(address, state)
 		if err != nil {
-			if err != browser.ErrNoAnswer && err != browser.ErrOtherSignIn && err != browser.ErrMalformed {
+			if !errors.Is(err, browser.ErrNoAnswer) && !errors.Is(err, browser.ErrOtherSignIn) && !errors.Is(err, browser.ErrMalformed) {
 				t.Errorf("got error %v", err)
 			}
 			if r != (browser.Response{}) {
