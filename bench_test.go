@@ -35,3 +35,15 @@ func BenchmarkOnBehalfOfAnew(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkClientSecretAnew is a program that constructs a credential for each of
+// its requests, and whose token is in memory.
+func BenchmarkClientSecretAnew(b *testing.B) {
+	_, o := emulate(b, nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := secretCred(b, goodKey, o).GetToken(b.Context(), armToken); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

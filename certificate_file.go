@@ -131,7 +131,7 @@ func (c *certificateFile) proof() [32]byte {
 	if err != nil {
 		path = c.path
 	}
-	return mac("file", path+"\x00"+c.password.Expose())
+	return digest("file", path+"\x00"+c.password.Expose())
 }
 
 func (c *certificateFile) private() bool { return false }

@@ -117,7 +117,7 @@ func NewManagedIdentityCredential(options *ManagedIdentityCredentialOptions) (*M
 	c.memory = newMemory(tokencache.Principal{
 		Authority: c.client.Endpoint(), Flow: "managed_identity",
 		Client: fmt.Sprintf("%d %s", c.identity.Kind, strings.ToLower(c.identity.Value)),
-		Proof:  mac(string(c.client.Source()), c.client.Secret().Expose()),
+		Proof:  digest(string(c.client.Source()), c.client.Secret().Expose()),
 	}, o, options.Tokens, false)
 	return &ManagedIdentityCredential{c}, nil
 }

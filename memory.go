@@ -3,6 +3,7 @@ package azidentity
 import (
 	"context"
 	"reflect"
+	"sync"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 
@@ -36,29 +37,42 @@ type memory struct {
 	tokens *tokencache.Cache
 	owner  tokencache.Owner
 
-	life  context.Context // ends with Close
-	close context.CancelFunc
+	// The life is begun when someone asks for it: of the credentials that a program
+	// constructs for each of its requests, hardly any renews a token.
+	begin      sync.Once
+	life       context.Context // ends with Close
+	end        context.CancelFunc
+	foreground bool // no renewals behind callers, as if closed
 }
 
 // newMemory decides with whom the tokens of p are shared: with all whose principal
 // is equal, transport included, unless the caller's options or private, which says
 // that equal principals may be different identities, keep them apart.
 func newMemory(p tokencache.Principal, o azcore.ClientOptions, t TokenOptions, private bool) memory {
-	m := memory{tokens: sharedTokens}
+	tokens := sharedTokens
 	isKey := o.Transport == nil || reflect.ValueOf(o.Transport).Comparable()
 	if isKey && o.Transport != nil {
 		p.Transport = o.Transport
 	}
 	if t.Isolated || private || !isKey || len(o.PerCallPolicies)+len(o.PerRetryPolicies) > 0 {
-		m.tokens = tokencache.New(tokencache.Limits{})
+		tokens = tokencache.New(tokencache.Limits{})
 	}
-	m.owner = tokencache.NewOwner(p)
-	m.life, m.close = context.WithCancel(context.Background())
-	if t.RenewInForeground {
-		m.close()
-	}
-	return m
+	return memory{tokens: tokens, owner: tokencache.NewOwner(p), foreground: t.RenewInForeground}
 }
 
 // Life implements [tokencache.Source].
-func (m *memory) Life() context.Context { return m.life }
+func (m *memory) Life() context.Context {
+	m.begin.Do(func() {
+		m.life, m.end = context.WithCancel(context.Background())
+		if m.foreground {
+			m.end()
+		}
+	})
+	return m.life
+}
+
+// close ends the life.
+func (m *memory) close() {
+	m.Life()
+	m.end()
+}

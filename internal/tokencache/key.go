@@ -21,7 +21,7 @@ type Principal struct {
 	// Flow separates tokens that an application gets for itself from those
 	// it gets in other ways, for example "client_credentials".
 	Flow string
-	// Proof stands for the secret or certificate: a MAC or a thumbprint,
+	// Proof stands for the secret or certificate: a digest or a thumbprint,
 	// never the thing itself.
 	Proof [32]byte
 	// Unverified says that the authority host is not a known one and was
