@@ -39,7 +39,7 @@ type application struct {
 	clientID  string
 	tenants   tenantRules
 	auth      clientAuth
-	entra     *entra.Client
+	entra     entra.Client
 	authority entra.Authority
 	tracer    tracing.Tracer
 	sharing   bool // of the default transport
@@ -62,26 +62,22 @@ func newApplication(name, tenant, clientID string, auth clientAuth, o appOptions
 	if err != nil {
 		return fail(err)
 	}
-	region := regionFromEnvironment()
-	if o.proxy != nil {
-		region = "" // there is one proxy for all regions
-	}
-	entraOptions := o.ClientOptions
-	if o.proxy != nil {
-		entraOptions.Transport = o.proxy
-	}
-	skip := o.disableInstanceDiscovery || isTrue(os.Getenv("AZURE_IDENTITY_DISABLE_INSTANCE_DISCOVERY"))
-	client, err := entra.NewClient(entra.Config{
-		Authority: authority, SkipDiscovery: skip, Region: region,
-		Module: module, Version: version, Options: entraOptions,
-	})
-	if err != nil {
-		return fail(err)
+	// Known hosts are asked about by nobody, whatever the environment says.
+	skip := o.disableInstanceDiscovery || !authority.Known() && isTrue(os.Getenv("AZURE_IDENTITY_DISABLE_INSTANCE_DISCOVERY"))
+	cfg := entra.Config{Authority: authority, SkipDiscovery: skip, Module: module, Version: version, Options: o.ClientOptions}
+	switch {
+	case o.proxy != nil:
+		cfg.Options.Transport = o.proxy // one for all regions
+	case o.flow == "":
+		cfg.Region = regionFromEnvironment()
 	}
 	a := &application{
-		name: name, clientID: clientID, tenants: rules, auth: auth, entra: client, authority: authority,
+		name: name, clientID: clientID, tenants: rules, auth: auth, authority: authority,
 		tracer:  o.TracingProvider.NewTracer(module, version),
 		sharing: o.Transport == nil,
+	}
+	if err := a.entra.Init(&cfg); err != nil {
+		return fail(err)
 	}
 	a.memory = newMemory(tokencache.Principal{
 		Authority: authority.Canonical(), Client: strings.ToLower(clientID), Flow: cmp.Or(o.flow, "client_credentials"),

@@ -51,21 +51,21 @@ func digest(kind, value string) (sum [sha256.Size]byte) {
 // A secretAuth proves by a shared secret (RFC 6749, section 2.3.1).
 type secretAuth struct{ secret secret.Value }
 
-func newSecretAuth(s string) (*secretAuth, error) {
+func newSecretAuth(s string) (clientAuth, error) {
 	if s == "" {
 		return nil, errors.New("the client secret is missing")
 	}
-	return &secretAuth{secret.New(s)}, nil
+	return secretAuth{secret.New(s)}, nil
 }
 
-func (s *secretAuth) Authenticate(_ context.Context, f *entra.Form, _ string, _ bool) error {
+func (s secretAuth) Authenticate(_ context.Context, f *entra.Form, _ string, _ bool) error {
 	f.SetSecret("client_secret", s.secret.Expose())
 	return nil
 }
 
-func (s *secretAuth) Refused(context.Context, *entra.Error, *entra.Form) bool { return false }
-func (s *secretAuth) proof() [32]byte                                         { return digest("secret", s.secret.Expose()) }
-func (s *secretAuth) private() bool                                           { return false }
+func (s secretAuth) Refused(context.Context, *entra.Error, *entra.Form) bool { return false }
+func (s secretAuth) proof() [32]byte                                         { return digest("secret", s.secret.Expose()) }
+func (s secretAuth) private() bool                                           { return false }
 
 // jwtBearer is the client_assertion_type of RFC 7523, section 2.2.
 const jwtBearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

@@ -48,40 +48,52 @@ type Client struct {
 	authority     Authority
 	skipDiscovery bool
 	region        string
-	retry         policy.RetryOptions // the caller's
-	machine       *machine            // nil unless the region is to be detected
-	host          *hostState
+	machine       *machine // nil unless the region is to be detected
+	cfg           Config
 
-	// The pipeline is built for the first request: most clients of a program that
+	// What requests need is made for the first one: most clients of a program that
 	// constructs credentials freely find their tokens in memory and send none.
-	once  sync.Once
-	cfg   Config
-	built pipeline
+	once     sync.Once
+	pipeline pipeline
+	learnt   *hostState
+}
+
+// prepare makes what requests need.
+func (c *Client) prepare() {
+	c.once.Do(func() {
+		c.pipeline = newPipeline(c.cfg)
+		c.learnt = stateFor(c.cfg.Options.Transport)
+	})
 }
 
 // exchange is [pipeline.exchange] on c's pipeline.
 func (c *Client) exchange(ctx context.Context, method, url string, form *Form, header http.Header) (*http.Response, []byte, error) {
-	c.once.Do(func() { c.built = newPipeline(c.cfg) })
-	return c.built.exchange(ctx, method, url, form, header)
+	c.prepare()
+	return c.pipeline.exchange(ctx, method, url, form, header)
 }
 
-// NewClient validates cfg. It touches no network.
+// host returns what the process has learnt through c's transport.
+func (c *Client) host() *hostState {
+	c.prepare()
+	return c.learnt
+}
+
+// NewClient returns a client for cfg.
 func NewClient(cfg Config) (*Client, error) {
+	c := new(Client)
+	return c, c.Init(&cfg)
+}
+
+// Init makes a zero Client one for cfg, which it validates. It touches no network.
+func (c *Client) Init(cfg *Config) error {
 	if cfg.Region != AutoDetect && cfg.Region != "" && !validRegion.MatchString(cfg.Region) {
-		return nil, fmt.Errorf("region %.40q: a region is a name such as westeurope, or %s", cfg.Region, AutoDetect)
+		return fmt.Errorf("region %.40q: a region is a name such as westeurope, or %s", cfg.Region, AutoDetect)
 	}
-	c := &Client{
-		authority:     cfg.Authority,
-		skipDiscovery: cfg.SkipDiscovery,
-		region:        cfg.Region,
-		retry:         cfg.Options.Retry,
-		host:          stateFor(cfg.Options.Transport),
-		cfg:           cfg,
-	}
+	c.authority, c.skipDiscovery, c.region, c.cfg = cfg.Authority, cfg.SkipDiscovery, cfg.Region, *cfg
 	if cfg.Region == AutoDetect {
-		c.machine = newMachine(cfg)
+		c.machine = newMachine(*cfg)
 	}
-	return c, nil
+	return nil
 }
 
 // A ClientCredentials is the request of RFC 6749, section 4.4: a token for the
@@ -124,7 +136,7 @@ func (c *Client) ClientCredentials(ctx context.Context, r ClientCredentials) (To
 		if err == nil || !outage(ctx, err) {
 			return t, err
 		}
-		c.host.regionDown(host)
+		c.host().regionDown(host)
 		events.Log(ctx, events.RegionDown, slog.String("host", host), events.Err(err))
 	}
 	return c.grant(ctx, endpoint, c.authority.Legacy(r.Tenant), r.Auth, fill)
