@@ -30,6 +30,9 @@ type Principal struct {
 	// Transport is the caller's own transport, if there is one. Another
 	// transport may lead to another authority of the same name.
 	Transport any
+	// Alone is an address that no other principal has, if the credential shares
+	// tokens with none. Another one's may be an equal proof of another identity.
+	Alone *byte
 }
 
 // An Owner is a Principal ready for look-ups: interned, so that two owners

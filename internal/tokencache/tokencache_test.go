@@ -561,8 +561,8 @@ func TestShortLivedTokensAreCached(t *testing.T) {
 			synctest.Wait()
 			time.Sleep(time.Second)
 		}
-		if n := src.n.Load(); n < 5 || n > 9 {
-			t.Errorf("%d fetches in 5 minutes of 1-minute tokens, want 5 to 9", n)
+		if n := src.n.Load(); n < 5 || n > 10 { // renewed after 30 s at the earliest
+			t.Errorf("%d fetches in 5 minutes of 1-minute tokens, want 5 to 10", n)
 		}
 	})
 }
