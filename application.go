@@ -51,7 +51,7 @@ func newApplication(name, tenant, clientID string, auth clientAuth, o appOptions
 	if clientID == "" {
 		return fail(errors.New("the client ID is missing: pass the ID of the application"))
 	}
-	authority, authorityTenant, err := authorityFrom(o.ClientOptions)
+	authority, authorityTenant, err := authorityFrom(&o.ClientOptions)
 	if err != nil {
 		return fail(err)
 	}
@@ -82,14 +82,14 @@ func newApplication(name, tenant, clientID string, auth clientAuth, o appOptions
 	a.memory = newMemory(tokencache.Principal{
 		Authority: authority.Canonical(), Client: strings.ToLower(clientID), Flow: cmp.Or(o.flow, "client_credentials"),
 		Proof: auth.proof(), Unverified: skip && !authority.Known(),
-	}, o.ClientOptions, o.tokens, auth.private())
+	}, &o.ClientOptions, o.tokens, auth.private())
 	return a, nil
 }
 
 // authorityFrom returns the authority that the options name, or the
 // environment, or the public cloud's; and the tenant that belongs to it, if it
 // has but one.
-func authorityFrom(o azcore.ClientOptions) (entra.Authority, string, error) {
+func authorityFrom(o *azcore.ClientOptions) (entra.Authority, string, error) {
 	host, from := o.Cloud.ActiveDirectoryAuthorityHost, "Cloud.ActiveDirectoryAuthorityHost"
 	if host == "" && len(o.Cloud.Services) > 0 {
 		return entra.Authority{}, "", errors.New("the Cloud option has services and no ActiveDirectoryAuthorityHost: set it, as tokens of another cloud would be of no use")

@@ -27,23 +27,24 @@ type clientAuth interface {
 // digestKey makes digests of secrets worthless outside this process.
 var digestKey = func() (k [32]byte) { _, _ = rand.Read(k[:]); return k }()
 
-// digest stands for a secret of some kind in keys of tokens. It is SHA-256 of the
-// process's key, the kind and the secret: digests never leave the process, so that
-// the key need not be kept from whoever would extend what they are of, as HMAC does
-// at four times the cost. No two secrets share one, whoever chose them.
+// digest stands for a secret of some kind in keys of tokens: SHA-256 of the process's
+// key, the kind and the secret. Nobody can make two secrets that share one. As none
+// leaves the process, a key in front does what HMAC would, at a quarter of the cost.
 func digest(kind, value string) (sum [sha256.Size]byte) {
 	h := sha256.New()
 	var part [256]byte // on the stack, where a conversion of value would not be
 	n := copy(part[:], digestKey[:])
-	n += copy(part[n:], kind) + 1 // a zero, which no kind has
-	for {
-		taken := copy(part[n:], value)
-		h.Write(part[:n+taken])
-		if value = value[taken:]; value == "" {
-			break
+	for _, s := range [...]string{kind, "\x00", value} {
+		for s != "" {
+			if n == len(part) {
+				h.Write(part[:])
+				n = 0
+			}
+			taken := copy(part[n:], s)
+			n, s = n+taken, s[taken:]
 		}
-		n = 0
 	}
+	h.Write(part[:n])
 	h.Sum(sum[:0])
 	return sum
 }

@@ -118,7 +118,7 @@ func NewManagedIdentityCredential(options *ManagedIdentityCredentialOptions) (*M
 		Authority: c.client.Endpoint(), Flow: "managed_identity",
 		Client: fmt.Sprintf("%d %s", c.identity.Kind, strings.ToLower(c.identity.Value)),
 		Proof:  digest(string(c.client.Source()), c.client.Secret().Expose()),
-	}, o, options.Tokens, false)
+	}, &o, options.Tokens, false)
 	return &ManagedIdentityCredential{c}, nil
 }
 

@@ -102,7 +102,7 @@ type memory struct {
 // newMemory decides with whom the tokens of p are shared: with all whose principal
 // is equal, transport included, unless the caller's options or private, which says
 // that equal principals may be different identities, keep them apart.
-func newMemory(p tokencache.Principal, o azcore.ClientOptions, t TokenOptions, private bool) memory {
+func newMemory(p tokencache.Principal, o *azcore.ClientOptions, t TokenOptions, private bool) memory {
 	tokens := t.Memory.cache()
 	isKey := o.Transport == nil || reflect.ValueOf(o.Transport).Comparable()
 	if isKey && o.Transport != nil {

@@ -113,7 +113,7 @@ func newOnBehalfOfCredential(tenantID, clientID, userAssertion string, auth clie
 // subjectOf stands for the user in keys. Two assertions of one user are two
 // subjects: they may differ in what they allow.
 func subjectOf(userAssertion string) string {
-	sum := digest("user assertion", userAssertion)
+	sum := digest("user", userAssertion)
 	return string(sum[:])
 }
 

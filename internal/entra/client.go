@@ -36,7 +36,8 @@ type Config struct {
 	SkipDiscovery bool
 	// Region is the name of a regional endpoint, or [AutoDetect], or empty.
 	Region string
-	// Module and Version go into the User-Agent header.
+	// Module and Version go into the User-Agent header. They are the same for all
+	// clients of a process.
 	Module, Version string
 	// Options are the caller's.
 	Options policy.ClientOptions
@@ -61,8 +62,8 @@ type Client struct {
 // prepare makes what requests need.
 func (c *Client) prepare() {
 	c.once.Do(func() {
-		c.pipeline = newPipeline(c.cfg)
 		c.learnt = stateFor(c.cfg.Options.Transport)
+		c.pipeline = c.learnt.pipelineFor(c.cfg)
 	})
 }
 

@@ -27,6 +27,9 @@ type hostState struct {
 
 	used uint64 // when it was last asked for, in uses; guarded by states.mu
 
+	once  sync.Once
+	plain pipeline // of all clients whose options ask for nothing else
+
 	mu        sync.Mutex // guards all below; held for no I/O
 	templates map[string]tokenTemplate
 	region    *string // detected; nil until then
