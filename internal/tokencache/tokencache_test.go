@@ -213,8 +213,8 @@ func TestPain9ExpiredTokensLeave(t *testing.T) {
 	})
 }
 
-// Pain 9: what a cache counts is about what it occupies, tokens that serve more
-// scopes than were asked for included.
+// Pain 9: what a cache counts is no less than what it occupies, and not much more;
+// tokens that serve more scopes than were asked for included.
 func TestPain9BytesAreCounted(t *testing.T) {
 	for name, granted := range map[string]string{
 		"exact": "", "wide": "https://a.example/User.Read https://a.example/Mail.Read openid profile email",
@@ -229,7 +229,7 @@ func TestPain9BytesAreCounted(t *testing.T) {
 			get(t, c, q, src)
 		}
 		grown, counted := liveHeap()-before, c.Stats().Bytes
-		if ratio := float64(grown) / float64(counted); ratio < 0.7 || ratio > 1.15 {
+		if ratio := float64(grown) / float64(counted); ratio < 0.6 || ratio > 1 {
 			t.Errorf("%s: counted %d bytes, and the heap grew by %d", name, counted, grown)
 		}
 		runtime.KeepAlive(c)
