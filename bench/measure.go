@@ -104,9 +104,8 @@ func typical(costs []cost, of func(cost) float64) float64 {
 	return median(v)
 }
 
-// undisturbed returns the quarter below which the best of costs are: what is
-// promised in nanoseconds, not as a ratio, is promised of a machine that does
-// nothing else.
+// undisturbed returns the first quartile of costs: what is promised in nanoseconds,
+// not as a ratio, is promised of a machine that does nothing else.
 func undisturbed(costs []cost, of func(cost) float64) float64 {
 	v := make([]float64, len(costs))
 	for i, c := range costs {
