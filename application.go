@@ -35,15 +35,17 @@ type appOptions struct {
 // An application is a service principal that gets tokens for itself. It is
 // what the credentials with a secret, a certificate or an assertion share.
 type application struct {
-	name      string // of the credential, for errors, traces and events
-	clientID  string
-	tenants   tenantRules
-	auth      clientAuth
-	entra     entra.Client
-	authority entra.Authority
-	tracer    tracing.Tracer
-	sharing   bool // of the default transport
+	// What a token in memory takes stands together.
+	name    string // of the credential, for errors, traces and events
+	tenants tenantRules
+	tracer  tracing.Tracer
 	memory
+
+	clientID  string
+	auth      clientAuth
+	authority entra.Authority
+	sharing   bool // of the default transport
+	entra     entra.Client
 }
 
 func newApplication(name, tenant, clientID string, auth clientAuth, o appOptions) (*application, error) {
