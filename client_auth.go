@@ -37,6 +37,15 @@ func mac(kind, value string) (sum [32]byte) {
 	return sum
 }
 
+// publicClient is an application that has nothing to prove itself by (RFC 6749, section
+// 2.1).
+type publicClient struct{}
+
+func (publicClient) Authenticate(context.Context, *entra.Form, string, bool) error { return nil }
+func (publicClient) Refused(context.Context, *entra.Error, *entra.Form) bool       { return false }
+func (publicClient) proof() [32]byte                                               { return [32]byte{} }
+func (publicClient) private() bool                                                 { return false }
+
 // A secretAuth proves by a shared secret (RFC 6749, section 2.3.1).
 type secretAuth struct{ secret secret.Value }
 
@@ -84,6 +93,14 @@ type certificateAuth struct {
 
 func newCertificateAuth(signer *assertion.Signer, clientID string, chain bool) *certificateAuth {
 	return &certificateAuth{signed: assertion.NewCached(signer, clientID), chain: chain}
+}
+
+// renewed is the proof by another certificate at the same authority, whose clock is
+// known already.
+func (c *certificateAuth) renewed(signer *assertion.Signer, clientID string) *certificateAuth {
+	n := newCertificateAuth(signer, clientID, c.chain)
+	n.signed.SetOffset(c.signed.Offset())
+	return n
 }
 
 func (c *certificateAuth) Authenticate(ctx context.Context, f *entra.Form, endpoint string, legacy bool) error {

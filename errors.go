@@ -173,6 +173,9 @@ func (a *application) refusal(e *entra.Error, cause error, tenant string, scopes
 	if e.Presented != "" {
 		fmt.Fprintf(&b, "\n  The assertion has %s", e.Presented)
 	}
+	if e.ProofFrom != "" {
+		fmt.Fprintf(&b, "\n  The proof came from %s", e.ProofFrom)
+	}
 	if e.Has(700024) && e.Offset.Abs() > time.Minute {
 		fmt.Fprintf(&b, "\n  This machine's clock is %s the authority's", ahead(-e.Offset))
 	}

@@ -34,7 +34,7 @@ type OnBehalfOfCredentialOptions struct {
 	DisableInstanceDiscovery bool
 
 	// SendCertificateChain sends the certificates with each request (x5c). It
-	// counts for certificates only. Default false.
+	// counts for [NewOnBehalfOfCredentialWithCertificate] only. Default false.
 	SendCertificateChain bool
 
 	// Tokens says how tokens are kept in memory.
@@ -88,6 +88,18 @@ func NewOnBehalfOfCredentialWithClientAssertions(tenantID, clientID, userAsserti
 		return nil, fmt.Errorf("%s: %w", credNameOBO, errors.New("getAssertion is nil: pass a function that returns assertions"))
 	}
 	return newOnBehalfOfCredential(tenantID, clientID, userAssertion, &assertionAuth{getAssertion}, options)
+}
+
+// NewOnBehalfOfCredentialWithAuthentication authenticates the application by any
+// [ClientAuthentication], above all by a secret or certificate that rotates while the
+// program runs. It touches no network. An API that constructs a credential for each
+// request makes the authentication once.
+func NewOnBehalfOfCredentialWithAuthentication(tenantID, clientID, userAssertion string, authentication ClientAuthentication, options *OnBehalfOfCredentialOptions) (*OnBehalfOfCredential, error) {
+	auth, err := authentication.required(clientID)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", credNameOBO, err)
+	}
+	return newOnBehalfOfCredential(tenantID, clientID, userAssertion, auth, options)
 }
 
 func newOnBehalfOfCredential(tenantID, clientID, userAssertion string, auth clientAuth, options *OnBehalfOfCredentialOptions) (*OnBehalfOfCredential, error) {

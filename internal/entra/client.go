@@ -25,7 +25,8 @@ type ClientAuth interface {
 
 	// Refused hears that the server answered form with e, and reports whether
 	// a better proof can be had at once. It is asked for every refusal, and
-	// its answer counts once per request for a token. It may set e.Presented.
+	// its answer counts once per request for a token. It may set e.Presented,
+	// e.Next and e.ProofFrom.
 	Refused(ctx context.Context, e *Error, form *Form) (retry bool)
 }
 

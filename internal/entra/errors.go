@@ -33,6 +33,7 @@ type Error struct {
 	Timestamp   string // "timestamp", as the server writes it
 	Presented   string // what the assertion in the request says of itself, if that may be why
 	Next        string // what to do, if whoever made the assertion knows better than the advice on the codes
+	ProofFrom   string // where the proof that was refused came from, and what became of that
 	Problem     string // what is wrong with an answer that is not a refusal
 
 	Received   time.Time     // when the answer was there

@@ -13,6 +13,10 @@ import (
 // A Form is the body of a request. It knows which of its values are secret,
 // so that an answer that echoes one can be cleaned.
 type Form struct {
+	// By is for the [ClientAuth] that fills in the form: what it proved by, to be
+	// found again when it is refused.
+	By any
+
 	body    strings.Builder
 	secrets []namedSecret
 	one     [1]namedSecret // where secrets begins: most forms have one
