@@ -38,8 +38,8 @@ func serveMe(c *call) reply {
 	c.entry.Tenant = c.tenant.ID
 	user := c.tenant.user(t.claim("oid"))
 	issued, _, _ := t.date("iat")
-	capable := slices.ContainsFunc(strings.Fields(strings.Trim(fmt.Sprint(t.claims["xms_cc"]), "[]")), func(v string) bool { return strings.EqualFold(v, "CP1") })
-	if validFrom := c.e.people.view(user.ID).validFrom; capable && issued.Before(validFrom) {
+	capabilities, _ := t.claims["xms_cc"].([]any)
+	if validFrom := c.e.people.view(user.ID).validFrom; slices.Contains(capabilities, any("CP1")) && issued.Before(validFrom) {
 		return c.unauthorized("the user's sessions were ended after the token was issued",
 			"Continuous access evaluation resulted in challenge with result: InteractionRequired and code: TokenIssuedBeforeRevocationTimestamp",
 			claimsText("nbf", map[string]any{"essential": true, "value": strconv.FormatInt(validFrom.Unix(), 10)}))
