@@ -195,8 +195,11 @@ func (a *application) refusal(e *entra.Error, cause error, tenant string, scopes
 	b.WriteString(heldOff(again, e.ThrottledFor() > 0, e.Received, e.ThrottledFor()))
 	until := e.Received.Add(e.RetryAfter)
 	f := &AuthenticationFailedError{
-		RawResponse: rawResponse(e), Code: e.Code, SubError: e.SubError, Claims: e.Claims,
+		Code: e.Code, SubError: e.SubError, Claims: e.Claims,
 		CorrelationID: e.Correlation, TraceID: e.TraceID, cause: cause, refusal: e,
+	}
+	if e.Status != 0 {
+		f.RawResponse = rawResponse(e)
 	}
 	if e.RetryAfter > 0 {
 		f.RetryAfter = max(time.Until(until), 0) // less each time while the refusal is remembered

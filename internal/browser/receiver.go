@@ -66,6 +66,13 @@ func Listen(redirectURI string, pages Pages) (*Receiver, error) {
 	return nil, fmt.Errorf("listen for the browser's redirect: %w", err)
 }
 
+// CheckRedirectURI reports what is wrong with a redirect URI for [Listen], nil if
+// nothing is.
+func CheckRedirectURI(s string) error {
+	_, err := portOf(s)
+	return err
+}
+
 // portOf returns the port of a redirect URI, 0 for any.
 func portOf(redirectURI string) (int, error) {
 	if redirectURI == "" {

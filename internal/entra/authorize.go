@@ -7,7 +7,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/url"
+	"regexp"
 	"strings"
+	"time"
 )
 
 // AuthorizeOptions are what a request to the authorize endpoint has beside the user's
@@ -83,6 +85,27 @@ func (c *Client) AuthorizeURL(ctx context.Context, r UserRequest, o AuthorizeOpt
 	}
 	return endpoint + separator + strings.ReplaceAll(q.Encode(), "+", "%20"), nil
 }
+
+// AuthorizeError makes an [Error] of what the authorize endpoint sent back instead of a
+// code (RFC 6749, section 4.1.2.1). It has no status: it came by the browser.
+func AuthorizeError(code, subError, description, claims string) *Error {
+	e := &Error{Code: oneLine(code, 100), SubError: oneLine(subError, 100), Description: description, Claims: claims, Received: time.Now()}
+	e.readCodes()
+	for _, id := range identifiers.FindAllStringSubmatch(description, -1) {
+		switch text := oneLine(id[2], 100); id[1] {
+		case "Trace ID":
+			e.TraceID = text
+		case "Correlation ID":
+			e.Correlation = text
+		default:
+			e.Timestamp = text
+		}
+	}
+	return e
+}
+
+// identifiers are those at the end of a description.
+var identifiers = regexp.MustCompile(`(Trace ID|Correlation ID|Timestamp): ([0-9A-Za-z:-]+(?: [0-9:]+Z)?)`)
 
 // NewState returns what ties an answer to its request: 256 random bits.
 func NewState() string { return random() }

@@ -13,6 +13,8 @@ type Cloud struct {
 	Host string
 	// aliases are all its hosts, Host included.
 	aliases []string
+	// management is the identifier of its management API, slash included, or empty.
+	management string
 	// domains end the audiences of services that run in this cloud only.
 	// Microsoft Graph and Azure AD Graph are not among them: their names of one
 	// cloud are registered in others too.
@@ -25,23 +27,27 @@ type Cloud struct {
 var clouds = []*Cloud{
 	{
 		Name: "Azure public cloud", Host: "login.microsoftonline.com",
-		aliases: []string{"login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"},
-		domains: []string{"management.azure.com", "core.windows.net", "vault.azure.net", "managedhsm.azure.net", "database.windows.net"},
+		management: "https://management.core.windows.net/",
+		aliases:    []string{"login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"},
+		domains:    []string{"management.azure.com", "core.windows.net", "vault.azure.net", "managedhsm.azure.net", "database.windows.net"},
 	},
 	{
 		Name: "Azure operated by 21Vianet", Host: "login.partner.microsoftonline.cn",
-		aliases: []string{"login.partner.microsoftonline.cn", "login.chinacloudapi.cn"},
-		domains: []string{"chinacloudapi.cn", "vault.azure.cn", "managedhsm.azure.cn"},
+		management: "https://management.core.chinacloudapi.cn/",
+		aliases:    []string{"login.partner.microsoftonline.cn", "login.chinacloudapi.cn"},
+		domains:    []string{"chinacloudapi.cn", "vault.azure.cn", "managedhsm.azure.cn"},
 	},
 	{
 		Name: "Azure Germany (closed in 2021)", Host: "login.microsoftonline.de",
-		aliases: []string{"login.microsoftonline.de"},
-		domains: []string{"cloudapi.de", "microsoftazure.de"},
+		management: "https://management.core.cloudapi.de/",
+		aliases:    []string{"login.microsoftonline.de"},
+		domains:    []string{"cloudapi.de", "microsoftazure.de"},
 	},
 	{
 		Name: "Azure US Government", Host: "login.microsoftonline.us",
-		aliases: []string{"login.microsoftonline.us", "login.usgovcloudapi.net"},
-		domains: []string{"usgovcloudapi.net"},
+		management: "https://management.core.usgovcloudapi.net/",
+		aliases:    []string{"login.microsoftonline.us", "login.usgovcloudapi.net"},
+		domains:    []string{"usgovcloudapi.net"},
 	},
 	{Name: "Azure US (former host)", Host: "login-us.microsoftonline.com", aliases: []string{"login-us.microsoftonline.com"}},
 	{Name: "Bleu (France)", Host: "login.sovcloud-identity.fr", aliases: []string{"login.sovcloud-identity.fr"}},
@@ -58,6 +64,24 @@ var cloudByHost = func() map[string]*Cloud {
 	}
 	return m
 }()
+
+// ManagementScope returns the scope for which people sign in when they name none (user-flows
+// facts, section 8), or "" if a's cloud has no known management API.
+func (a Authority) ManagementScope() string {
+	if a.cloud == nil || a.cloud.management == "" {
+		return ""
+	}
+	return DefaultScope(a.cloud.management)
+}
+
+// CloudHost returns the host of the cloud that has host for an alias, or "" if none of
+// the known clouds has.
+func CloudHost(host string) string {
+	if c := cloudByHost[strings.ToLower(host)]; c != nil {
+		return c.Host
+	}
+	return ""
+}
 
 // checkAudience finds an audience that exists only in another cloud than a's.
 // Entra would refuse it with a code that names neither cloud.

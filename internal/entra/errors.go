@@ -163,15 +163,20 @@ func decodeError(status int, header http.Header, body []byte) *Error {
 	if json.Unmarshal(r.Claims, &e.Claims) != nil && len(r.Claims) > 0 && r.Claims[0] == '{' {
 		e.Claims = string(r.Claims)
 	}
-	for _, m := range aadsts.FindAllStringSubmatch(r.Description, 4) {
-		if n, err := strconv.Atoi(m[1]); err == nil && !slices.Contains(e.Codes, n) {
-			e.Codes = append(e.Codes, n)
-		}
-	}
+	e.readCodes()
 	for _, c := range r.Codes[:min(len(r.Codes), 16)] {
 		if n, err := strconv.Atoi(strings.Trim(string(c), `"`)); err == nil && n > 0 && !slices.Contains(e.Codes, n) {
 			e.Codes = append(e.Codes, n)
 		}
 	}
 	return e
+}
+
+// readCodes adds the numbers that stand in the description.
+func (e *Error) readCodes() {
+	for _, m := range aadsts.FindAllStringSubmatch(e.Description, 4) {
+		if n, err := strconv.Atoi(m[1]); err == nil && !slices.Contains(e.Codes, n) {
+			e.Codes = append(e.Codes, n)
+		}
+	}
 }

@@ -49,6 +49,13 @@ func NewOwner(p Principal) Owner {
 	return Owner{principal: h, hash: maphash.Comparable(processSeed, h)}
 }
 
+// WithClient returns the owner that differs from o in the client ID only.
+func (o Owner) WithClient(client string) Owner {
+	p := o.principal.Value()
+	p.Client = client
+	return NewOwner(p)
+}
+
 var (
 	processSeed = maphash.MakeSeed()
 	// hashKey keeps strings that a stranger may choose, such as a tenant,

@@ -1,0 +1,221 @@
+package azidentity
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"github.com/azid-go/azidentity/internal/browser"
+	"github.com/azid-go/azidentity/internal/entra"
+)
+
+const credNameBrowser = "InteractiveBrowserCredential"
+
+// InteractiveBrowserCredentialOptions are the options of [InteractiveBrowserCredential].
+// Nil and the zero value mean the same.
+type InteractiveBrowserCredentialOptions struct {
+	azcore.ClientOptions
+
+	// AdditionallyAllowedTenants lists tenants besides the configured one for which
+	// tokens may be requested. "*" allows any, as does no list when TenantID is empty or
+	// "organizations".
+	AdditionallyAllowedTenants []string
+
+	// AuthenticationRecord of an earlier sign-in names the account whose tokens are
+	// looked for before anybody is asked. ClientID, TenantID and the cloud are the
+	// record's where the options name none.
+	AuthenticationRecord AuthenticationRecord
+
+	// ClientID of the application to sign in to. Default: the Azure CLI's, which is meant
+	// for development.
+	ClientID string
+
+	// DisableAutomaticAuthentication has GetToken never ask the user. Where it would have
+	// to, it returns an [*AuthenticationRequiredError], and the program calls
+	// Authenticate when it suits.
+	DisableAutomaticAuthentication bool
+
+	// DisableInstanceDiscovery: see [ClientSecretCredentialOptions].
+	DisableInstanceDiscovery bool
+
+	// DomainHint skips the question to which organisation the account belongs, for
+	// example contoso.com. Default: none.
+	DomainHint string
+
+	// FailurePage takes the place of the page that ends a sign-in which failed: a
+	// sentence, or HTML if it begins with "<". $error, $error_description and $error_uri
+	// stand for what Entra ID said. Default: this package's.
+	FailurePage string
+
+	// LoginHint fills in the user name. The user may choose another account.
+	LoginHint string
+
+	// NoBrowser is called when no browser could be opened, with the address at which to
+	// sign in, in a browser on this machine, and why. If it returns an error, the sign-in
+	// ends with that. Default: both are written to standard error.
+	NoBrowser func(ctx context.Context, address string, why error) error
+
+	// OpenBrowser opens an address in a browser. It need not wait for the sign-in; its
+	// context ends with that. An error leads to NoBrowser. Default: the system's browser,
+	// or the command in the environment variable BROWSER.
+	OpenBrowser func(ctx context.Context, address string) error
+
+	// RedirectURL is the one that is registered with the application, such as
+	// http://localhost:8400. Only the port counts. Default: http://localhost and a free
+	// port, which suits applications registered with http://localhost.
+	RedirectURL string
+
+	// SuccessPage takes the place of the page that ends a sign-in, as FailurePage does.
+	SuccessPage string
+
+	// TenantID to sign in to. Default "organizations": the home tenant of any work or
+	// school account.
+	TenantID string
+
+	// Timeout is how long the user may take. Default 5 minutes.
+	Timeout time.Duration
+
+	// Tokens says how tokens are kept in memory.
+	Tokens TokenOptions
+}
+
+// InteractiveBrowserCredential signs a person in by the system's browser (RFC 8252, with
+// PKCE, state and nonce). The browser's answer comes to a port of loopback that is open
+// for as long as the sign-in takes.
+//
+// GetToken looks in memory first, then tries the refresh token, and asks the person last.
+// Callers at the same time, of one credential or of equal ones, share one sign-in. Tokens
+// belong to the account, not to the credential: those with a record of the same account
+// share them within the process. A credential without a record asks once.
+//
+// It is safe for concurrent use.
+type InteractiveBrowserCredential struct {
+	user *user
+	o    InteractiveBrowserCredentialOptions
+}
+
+// defaultSignInTimeout is as long as Python's library waits.
+const defaultSignInTimeout = 5 * time.Minute
+
+// NewInteractiveBrowserCredential makes a credential. It touches no network and opens
+// nothing.
+func NewInteractiveBrowserCredential(options *InteractiveBrowserCredentialOptions) (*InteractiveBrowserCredential, error) {
+	c := &InteractiveBrowserCredential{}
+	if options != nil {
+		c.o = *options
+	}
+	if err := browser.CheckRedirectURI(c.o.RedirectURL); err != nil {
+		return nil, fmt.Errorf("%s: %w", credNameBrowser, err)
+	}
+	u, err := newUser(credNameBrowser, userOptions{
+		ClientOptions:              c.o.ClientOptions,
+		additionallyAllowedTenants: c.o.AdditionallyAllowedTenants,
+		clientID:                   c.o.ClientID, tenantID: c.o.TenantID,
+		disableInstanceDiscovery: c.o.DisableInstanceDiscovery,
+		record:                   c.o.AuthenticationRecord,
+		tokens:                   c.o.Tokens,
+	})
+	if err != nil {
+		return nil, err
+	}
+	u.ask, u.kind, u.hint, u.manual = c.ask, "browser", c.o.LoginHint, c.o.DisableAutomaticAuthentication
+	u.alone = c.o.NoBrowser != nil || c.o.OpenBrowser != nil
+	c.user = u
+	return c, nil
+}
+
+// Authenticate has the user sign in, whatever is in memory, and returns the record of
+// who did; later tokens are that account's. Without options, or scopes in them, the
+// sign-in is for the management API of the cloud. Failures are
+// [*AuthenticationFailedError].
+func (c *InteractiveBrowserCredential) Authenticate(ctx context.Context, opts *policy.TokenRequestOptions) (AuthenticationRecord, error) {
+	return c.user.authenticate(ctx, opts)
+}
+
+// GetToken returns a token for the user, from memory if there is one. Azure SDK clients
+// call it. Failures are [*AuthenticationFailedError], or [*AuthenticationRequiredError]
+// with DisableAutomaticAuthentication.
+func (c *InteractiveBrowserCredential) GetToken(ctx context.Context, opts policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	return c.user.token(ctx, &opts)
+}
+
+// ask is a sign-in by the browser.
+func (c *InteractiveBrowserCredential) ask(ctx context.Context, r entra.UserRequest, p prompt) (t entra.TokenResponse, nonce string, err error) {
+	ctx, cancel := within(ctx, cmp.Or(c.o.Timeout, defaultSignInTimeout))
+	defer cancel()
+	receiver, err := browser.Listen(c.o.RedirectURL, browser.Pages{Success: c.o.SuccessPage, Failure: c.o.FailurePage})
+	if err != nil {
+		return t, "", err
+	}
+	defer receiver.Close()
+	o := entra.AuthorizeOptions{
+		RedirectURI: receiver.RedirectURI(), State: entra.NewState(), Nonce: entra.NewNonce(), Verifier: entra.NewVerifier(),
+		LoginHint: p.username, DomainHint: c.o.DomainHint,
+	}
+	address, err := c.user.app.entra.AuthorizeURL(ctx, r, o)
+	if err != nil {
+		return t, "", patient(ctx, err)
+	}
+	answer, err := c.answer(ctx, receiver, address, o.State)
+	switch {
+	case err != nil:
+		return t, "", patient(ctx, err)
+	case answer.Error != "":
+		return t, "", entra.AuthorizeError(answer.Error, answer.SubError, answer.ErrorDescription, answer.Claims)
+	}
+	t, err = c.user.app.entra.AuthorizationCode(ctx, r, answer.Code.Expose(), o.RedirectURI, o.Verifier)
+	return t, o.Nonce, patient(ctx, err)
+}
+
+// answer shows the address and waits for the browser's answer.
+func (c *InteractiveBrowserCredential) answer(ctx context.Context, receiver *browser.Receiver, address, state string) (browser.Response, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		if err := c.show(ctx, address); err != nil {
+			cancel(err)
+		}
+	}()
+	answer, err := receiver.Wait(ctx, state)
+	var notShown *showError
+	if err != nil && errors.As(context.Cause(ctx), &notShown) {
+		return answer, notShown.err
+	}
+	return answer, err
+}
+
+// A showError is why the address could not be shown.
+type showError struct{ err error }
+
+func (e *showError) Error() string { return e.err.Error() }
+
+// show opens the address in a browser, or has somebody do it.
+func (c *InteractiveBrowserCredential) show(ctx context.Context, address string) error {
+	open := c.o.OpenBrowser
+	if open == nil {
+		open = browser.Open
+	}
+	why := open(ctx, address)
+	if why == nil || ctx.Err() != nil {
+		return nil
+	}
+	if c.o.NoBrowser == nil {
+		_, _ = fmt.Fprintf(os.Stderr, "%s: %v\nTo sign in, open this address in a browser on this machine:\n%s\n", credNameBrowser, why, address)
+		return nil
+	}
+	if err := c.o.NoBrowser(ctx, address, why); err != nil {
+		return &showError{err}
+	}
+	return nil
+}
+
+// Close does what [ClientSecretCredential.Close] does. A sign-in that was begun goes on.
+func (c *InteractiveBrowserCredential) Close() error { return c.user.app.Close() }
+
+var _ azcore.TokenCredential = (*InteractiveBrowserCredential)(nil)
