@@ -17,12 +17,16 @@ import (
 // loopback too, but cannot help sending an Origin when it changes something.
 func loopbackOnly(serve func(*call) reply) func(*call) reply {
 	return func(c *call) reply {
-		host, _, _ := net.SplitHostPort(c.req.RemoteAddr)
-		if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() || c.req.Header.Get("Origin") != "" {
+		if !fromThisMachine(c.req) || c.req.Header.Get("Origin") != "" {
 			return adminError(http.StatusForbidden, "the emulator's own endpoints answer programs on this machine only")
 		}
 		return serve(c)
 	}
+}
+
+func fromThisMachine(r *http.Request) bool {
+	host, _, _ := net.SplitHostPort(r.RemoteAddr)
+	return net.ParseIP(host).IsLoopback()
 }
 
 func adminError(status int, text string) reply {
