@@ -21,11 +21,11 @@ const graphAppID = "00000003-0000-0000-c000-000000000000"
 func serveMe(c *call) reply {
 	text, ok := strings.CutPrefix(c.req.Header.Get("Authorization"), "Bearer ")
 	if !ok {
-		return c.unauthorized("InvalidAuthenticationToken", "there is no bearer token in the request", "Access token is empty.", "")
+		return c.unauthorized("there is no bearer token in the request", "Access token is empty.", "")
 	}
 	t, reason := c.checkAccessToken(strings.TrimSpace(text))
 	if reason != "" {
-		return c.unauthorized("InvalidAuthenticationToken", reason, "Access token validation failure.", "")
+		return c.unauthorized(reason, "Access token validation failure.", "")
 	}
 	if t.claim("scp") == "" {
 		c.entry.Reason = "the token is an application's own, and has no user"
@@ -33,21 +33,21 @@ func serveMe(c *call) reply {
 	}
 	c.tenant = c.directory.tenant(t.claim("tid"))
 	if c.tenant == nil || c.tenant.user(t.claim("oid")) == nil {
-		return c.unauthorized("InvalidAuthenticationToken", "the token's user is not in the directory", "Access token validation failure.", "")
+		return c.unauthorized("the token's user is not in the directory", "Access token validation failure.", "")
 	}
 	c.entry.Tenant = c.tenant.ID
 	user := c.tenant.user(t.claim("oid"))
 	issued, _, _ := t.date("iat")
-	capable := slices.ContainsFunc(strings.Fields(strings.Trim(fmt.Sprint(t.claims["xms_cc"]), "[]")), func(v string) bool { return strings.EqualFold(v, "CP1") })
-	if validFrom := c.e.people.view(user.ID).validFrom; capable && issued.Before(validFrom) {
-		return c.unauthorized("InvalidAuthenticationToken", "the user's sessions were ended after the token was issued",
+	capabilities, _ := t.claims["xms_cc"].([]any)
+	if validFrom := c.e.people.view(user.ID).validFrom; slices.Contains(capabilities, any("CP1")) && issued.Before(validFrom) {
+		return c.unauthorized("the user's sessions were ended after the token was issued",
 			"Continuous access evaluation resulted in challenge with result: InteractionRequired and code: TokenIssuedBeforeRevocationTimestamp",
 			claimsText("nbf", map[string]any{"essential": true, "value": strconv.FormatInt(validFrom.Unix(), 10)}))
 	}
 	if context := c.req.URL.Query().Get("acrs"); context != "" {
 		had, _ := t.claims["acrs"].([]any)
 		if !slices.Contains(had, any(context)) {
-			return c.unauthorized("InvalidAuthenticationToken", "the token does not have the authentication context "+context,
+			return c.unauthorized("the token does not have the authentication context "+context,
 				"The token lacks an authentication context.", claimsText("acrs", map[string]any{"essential": true, "value": context}))
 		}
 	}
@@ -78,14 +78,14 @@ func (c *call) checkAccessToken(text string) (t *jwt, reason string) {
 
 // unauthorized answers 401. claims, if any, are a challenge: what the next token has
 // to have.
-func (c *call) unauthorized(code, reason, message, claims string) reply {
-	c.entry.Error, c.entry.Reason = code, reason
+func (c *call) unauthorized(reason, message, claims string) reply {
+	c.entry.Error, c.entry.Reason = "InvalidAuthenticationToken", reason
 	challenge := `Bearer realm="", authorization_uri="` + c.origin + `/common/oauth2/authorize", client_id="` + graphAppID + `"`
 	if claims != "" {
 		c.entry.Error = "insufficient_claims"
 		challenge += `, error="insufficient_claims", claims="` + base64.StdEncoding.EncodeToString([]byte(claims)) + `"`
 	}
-	rep := graphError(http.StatusUnauthorized, code, message)
+	rep := graphError(http.StatusUnauthorized, "InvalidAuthenticationToken", message)
 	rep.header.Set("WWW-Authenticate", challenge)
 	return rep
 }

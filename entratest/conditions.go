@@ -19,6 +19,8 @@ func (c *call) session(u *User, did SignIn) userSession {
 	return userSession{user: u, did: did, number: c.e.people.view(u.ID).sessions}
 }
 
+const mfaText = "Due to a configuration change made by your administrator, or because you moved to a new location, you must use multi-factor authentication to access '%s'."
+
 // checkConditions is Conditional Access, and the user's consent.
 func (c *call) checkConditions(app *application, s userSession, identifier string, requested claimsRequest) *refusal {
 	want := s.user.Conditions
@@ -26,7 +28,7 @@ func (c *call) checkConditions(app *application, s userSession, identifier strin
 	for _, context := range requested.acrs {
 		if slices.Contains(want.AuthContexts, context) && !s.did.MFA {
 			ref := refuse(50076, "the claims ask for the authentication context "+context+", and the user has not passed multifactor authentication",
-				"Due to a configuration change made by your administrator, or because you moved to a new location, you must use multi-factor authentication to access '%s'.", identifier)
+				mfaText, identifier)
 			return c.stepUp(ref, "basic_action", "acrs", context)
 		}
 	}
@@ -41,7 +43,7 @@ func (c *call) checkConditions(app *application, s userSession, identifier strin
 			"Due to a configuration change made by your administrator, or because you moved to a new location, you must enroll in multi-factor authentication to access '%s'.", identifier), "basic_action", "capolids", policy)
 	case want.MFA && !s.did.MFA:
 		return c.stepUp(refuse(50076, "the user's conditions say mfa, and the user has given a password only",
-			"Due to a configuration change made by your administrator, or because you moved to a new location, you must use multi-factor authentication to access '%s'.", identifier), "basic_action", "capolids", policy)
+			mfaText, identifier), "basic_action", "capolids", policy)
 	case want.CompliantDevice && !s.did.CompliantDevice:
 		return c.stepUp(refuse(53000, "the user's conditions say compliantDevice, and the device is unknown",
 			"Device is not in required device state: compliant. Conditional Access policy requires a compliant device, and the device is not compliant."), "message_only", "capolids", policy)

@@ -113,6 +113,17 @@ func (d *deviceCodes) byCode(code string, f func(*deviceRecord)) {
 	f(nil)
 }
 
+// byUserCode finds a record, nil if there is none. It is called under the lock.
+func (d *deviceCodes) byUserCode(userCode string) *deviceRecord {
+	userCode = strings.ToUpper(strings.NewReplacer(" ", "", "-", "").Replace(userCode))
+	for _, r := range d.all {
+		if r.UserCode == userCode {
+			return r
+		}
+	}
+	return nil
+}
+
 // userCodeLetters leaves out what is easily misread.
 const userCodeLetters = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789" // 32: a byte's remainder is fair
 
@@ -317,6 +328,23 @@ func (e *Emulator) DeviceCodes() []DeviceCode {
 	return all
 }
 
+// DeviceCode returns what is known of a user code, decided or not, and whether it was
+// ever issued.
+func (e *Emulator) DeviceCode(userCode string) (DeviceCode, bool) {
+	now := e.clock()
+	e.devices.mu.Lock()
+	defer e.devices.mu.Unlock()
+	r := e.devices.byUserCode(userCode)
+	if r == nil {
+		return DeviceCode{}, false
+	}
+	out := r.DeviceCode
+	if out.State == DevicePending && !now.Before(r.Expires) {
+		out.State = DeviceExpired
+	}
+	return out, true
+}
+
 // ErrNoDeviceCode is in the tree of the error for a user code that nothing waits for:
 // it is unknown, expired, or decided.
 var ErrNoDeviceCode = errors.New("entratest: no sign-in waits for this user code")
@@ -338,16 +366,14 @@ func (e *Emulator) DenyDeviceCode(userCode string) error {
 
 // pending calls f with the record of a user code, under the lock.
 func (e *Emulator) pending(userCode string, f func(*deviceRecord) error) error {
-	userCode = strings.ToUpper(strings.NewReplacer(" ", "", "-", "").Replace(userCode))
 	now := e.clock()
 	e.devices.mu.Lock()
 	defer e.devices.mu.Unlock()
-	for _, r := range e.devices.all {
-		if r.UserCode == userCode && r.State == DevicePending && now.Before(r.Expires) {
-			return f(r)
-		}
+	r := e.devices.byUserCode(userCode)
+	if r == nil || r.State != DevicePending || !now.Before(r.Expires) {
+		return ErrNoDeviceCode
 	}
-	return ErrNoDeviceCode
+	return f(r)
 }
 
 // deviceCodes checks a script.

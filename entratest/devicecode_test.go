@@ -97,6 +97,13 @@ func TestDeviceCodeStates(t *testing.T) {
 	wantRefused(t, e, post(t, e.Transport(), tokenURL, deviceForm("x")), 400, "bad_verification_code", 70018, "unknown")
 	wantRefused(t, e, post(t, e.Transport(), tokenURL, deviceForm("")), 400, "invalid_request", 900144, "no device_code")
 
+	if d, ok := e.DeviceCode(user); !ok || d.State != entratest.DeviceRedeemed || d.User != entratest.DefaultUsername || d.Polls != 4 {
+		t.Errorf("got %+v", d)
+	}
+	if d, ok := e.DeviceCode("ABCDEFGHI"); ok {
+		t.Errorf("got %+v", d)
+	}
+
 	code, user = begin(deviceURL)
 	if err := e.DenyDeviceCode(user); err != nil {
 		t.Fatal(err)
@@ -107,6 +114,9 @@ func TestDeviceCodeStates(t *testing.T) {
 
 	code, user = begin(deviceURL)
 	clock.advance(15 * time.Minute)
+	if d, _ := e.DeviceCode(user); d.State != entratest.DeviceExpired || len(e.DeviceCodes()) != 0 {
+		t.Errorf("got %+v", d)
+	}
 	wantRefused(t, e, post(t, e.Transport(), tokenURL, deviceForm(code)), 400, "expired_token", 70019, "expired at")
 	if err := e.ApproveDeviceCode(user, entratest.DefaultUsername, entratest.SignIn{}); !errors.Is(err, entratest.ErrNoDeviceCode) {
 		t.Errorf("approved after it expired: %v", err)

@@ -2,6 +2,7 @@ package entratest
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 )
@@ -109,12 +110,12 @@ func (e *Emulator) SetDisabled(user string, disabled bool) error {
 // Consent notes that a user lets an application act for them: see
 // [Application.ConsentRequired].
 func (e *Emulator) Consent(user, clientID string) error {
-	return e.changeUser(user, func(p *person) { p.consents[stableClient(clientID)] = true })
+	return e.changeUser(user, func(p *person) { p.consents[strings.ToLower(clientID)] = true })
 }
 
 func (e *Emulator) consented(u *User, app *application) bool {
 	e.people.mu.Lock()
 	defer e.people.mu.Unlock()
 	p := e.people.byID[u.ID]
-	return p != nil && p.consents[stableClient(app.ClientID)]
+	return p != nil && p.consents[strings.ToLower(app.ClientID)]
 }

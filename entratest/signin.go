@@ -408,7 +408,7 @@ func (c *call) useCompliantDevice(_ *browser, s *signIn, _ url.Values) (*reply, 
 func (c *call) giveConsent(_ *browser, s *signIn, _ url.Values) (*reply, *refusal) {
 	if s.account != nil {
 		s.consented = true
-		c.e.people.change(s.user, func(p *person) { p.consents[stableClient(c.form.Get("client_id"))] = true })
+		c.e.people.change(s.user, func(p *person) { p.consents[strings.ToLower(c.form.Get("client_id"))] = true })
 	}
 	return nil, nil
 }

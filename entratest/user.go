@@ -126,5 +126,3 @@ func domain(username string) string {
 	_, domain, _ := strings.Cut(strings.ToLower(username), "@")
 	return domain
 }
-
-func stableClient(clientID string) string { return strings.ToLower(clientID) }

@@ -15,7 +15,6 @@ import (
 type userGrant struct {
 	app          *application
 	user         *User
-	familyID     string   // of the refresh token
 	scopes       []string // granted, as the scope member lists them
 	refreshToken string   // empty: none is handed out
 	nonce        string   // of the sign-in, for the ID token
@@ -27,8 +26,8 @@ func (g *userGrant) respond(c *call, body map[string]any) {
 	body["scope"] = strings.Join(g.scopes, " ")
 	if g.refreshToken != "" {
 		body["refresh_token"] = g.refreshToken
-		if g.familyID != "" {
-			body["foci"] = g.familyID
+		if g.app.FamilyID != "" {
+			body["foci"] = g.app.FamilyID
 		}
 	}
 	if g.openID {
@@ -177,7 +176,7 @@ func (c *call) issueForUser(app *application, proof proof, s userSession, kind p
 	if ref != nil {
 		return nil, ref
 	}
-	g := &userGrant{app: app, user: s.user, familyID: app.FamilyID, openID: openID}
+	g := &userGrant{app: app, user: s.user, openID: openID}
 	for _, name := range delegated(identifier, scopes) {
 		g.scopes = append(g.scopes, identifier+"/"+name)
 	}

@@ -99,18 +99,18 @@ func (c *call) serveTrust(v trustVersion) reply {
 	data, err := io.ReadAll(io.LimitReader(c.req.Body, maxBody))
 	var r trustRequest
 	if err != nil || xml.Unmarshal(data, &r) != nil {
-		return c.fault("s:Sender", "a:InvalidRequest", "the body is not a SOAP 1.2 envelope", "The request is not a valid SOAP message.")
+		return c.fault("a:InvalidRequest", "the body is not a SOAP 1.2 envelope", "The request is not a valid SOAP message.")
 	}
 	ask, security := r.Body.Request, r.Header.Security
 	switch {
 	case ask.XMLName.Space != v.namespace || r.Header.Action != v.action || ask.KeyType != v.keyType || ask.RequestType != strings.Replace(v.action, "/RST/", "/", 1):
-		return c.fault("s:Sender", "a:InvalidRequest", "the request is not one of WS-Trust "+v.name, "The request does not fit the endpoint.")
+		return c.fault("a:InvalidRequest", "the request is not one of WS-Trust "+v.name, "The request does not fit the endpoint.")
 	case r.Header.To != c.origin+c.req.URL.Path || r.Header.MessageID == "":
-		return c.fault("s:Sender", "a:DestinationUnreachable", "To is "+r.Header.To+", or there is no MessageID", "The message is addressed to another endpoint.")
+		return c.fault("a:DestinationUnreachable", "To is "+r.Header.To+", or there is no MessageID", "The message is addressed to another endpoint.")
 	case ask.AppliesTo != federationAudience:
-		return c.fault("s:Sender", "a:InvalidScope", "AppliesTo is "+ask.AppliesTo, "There is no relying party of this name.")
+		return c.fault("a:InvalidScope", "AppliesTo is "+ask.AppliesTo, "There is no relying party of this name.")
 	case c.now.Add(clockTolerance).Before(security.Created) || !c.now.Add(-clockTolerance).Before(security.Expires):
-		return c.fault("s:Sender", "a:MessageExpired", "the time stamp is not of now", "The message is outside the time in which it is valid.")
+		return c.fault("a:MessageExpired", "the time stamp is not of now", "The message is outside the time in which it is valid.")
 	}
 	user, ref := c.activeUser(security.Username)
 	if ref == nil && c.tenant.federated(domain(security.Username)) != f {
@@ -120,7 +120,7 @@ func (c *call) serveTrust(v trustVersion) reply {
 		ref = c.checkPassword(user, security.Password)
 	}
 	if ref != nil {
-		return c.fault("s:Sender", "a:FailedAuthentication", ref.reason, "The security token could not be authenticated or authorized.")
+		return c.fault("a:FailedAuthentication", ref.reason, "The security token could not be authenticated or authorized.")
 	}
 	assertion, err := c.e.samlAssertion(f, user, c.now)
 	if err != nil {
@@ -140,10 +140,10 @@ func (c *call) serveTrust(v trustVersion) reply {
 }
 
 // fault answers as federation servers do: with status 500, whoever is to blame.
-func (c *call) fault(code, subcode, reason, text string) reply {
+func (c *call) fault(subcode, reason, text string) reply {
 	c.entry.Error, c.entry.Reason = strings.TrimPrefix(subcode, "a:"), reason
 	return xmlReply(http.StatusInternalServerError, envelope("http://www.w3.org/2005/08/addressing/soap/fault",
-		`<s:Fault><s:Code><s:Value>`+code+`</s:Value><s:Subcode><s:Value xmlns:a="http://docs.oasis-open.org/ws-sx/ws-trust/200512">`+subcode+
+		`<s:Fault><s:Code><s:Value>s:Sender</s:Value><s:Subcode><s:Value xmlns:a="http://docs.oasis-open.org/ws-sx/ws-trust/200512">`+subcode+
 			`</s:Value></s:Subcode></s:Code><s:Reason><s:Text xml:lang="en-US">`+html.EscapeString(text)+`</s:Text></s:Reason></s:Fault>`))
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -156,7 +157,7 @@ func (c *Client) Account(ctx context.Context, r UserRequest, t TokenResponse, no
 	}
 	host := strings.ToLower(issuer.Host)
 	switch {
-	case !oneIsFold(id.Audiences, r.ClientID):
+	case !slices.ContainsFunc(id.Audiences, func(aud string) bool { return strings.EqualFold(aud, r.ClientID) }):
 		return fail("the ID token is for another application than " + r.ClientID)
 	case c.authority.cloud != nil && cloudByHost[host] != c.authority.cloud:
 		return fail(fmt.Sprintf("the ID token is issued by %.100q, which is not of the cloud of %s", host, c.authority.host))
@@ -193,13 +194,4 @@ func (c *Client) Account(ctx context.Context, r UserRequest, t TokenResponse, no
 func tenantOf(issuer *url.URL) string {
 	tenant, _, _ := strings.Cut(strings.Trim(issuer.Path, "/"), "/")
 	return tenant
-}
-
-func oneIsFold(all []string, want string) bool {
-	for _, s := range all {
-		if strings.EqualFold(s, want) {
-			return true
-		}
-	}
-	return false
 }

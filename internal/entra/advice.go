@@ -157,8 +157,6 @@ var advice = map[int]Advice{
 	70018: {"does not know the device code, or no longer", "start again, and enter the new code"},
 	70019: {"waited for a sign-in with the device code until it expired", "start again, and enter the new code"},
 	70020: {"waited for a sign-in with the device code until it expired", "start again, and enter the new code"},
-	700025: {"has application {app} as a public client, which must not send a secret or assertion",
-		"leave them away, or register the redirect URI for a web application"},
 	50105: {"has the user not assigned to application {app}",
 		"ask an administrator to assign the user"},
 	50158: {"wants a further step from another security provider",

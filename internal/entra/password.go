@@ -35,7 +35,7 @@ type FederationError struct {
 	// Refused is set when the server refused the user name or the password.
 	Refused bool
 	Problem string // what went wrong
-	err     error
+	err     error  // of the network, or nil
 }
 
 // Error is one line, with what to do.
@@ -44,13 +44,16 @@ func (e *FederationError) Error() string {
 	if e.Server != "" {
 		at += " (" + e.Server + ")"
 	}
-	if e.Refused {
+	switch {
+	case e.Refused:
 		return fmt.Sprintf("%s refused the user name or the password: %s; check both", at, e.Problem)
+	case e.err != nil:
+		return fmt.Sprintf("%s cannot be reached: %s", at, e.Problem)
 	}
 	return fmt.Sprintf("%s gives nothing for a password: %s; use a credential that shows a sign-in page", at, e.Problem)
 }
 
-// Unwrap returns the cause, such as a context's end, or nil.
+// Unwrap returns the network's error, such as a context's end, or nil.
 func (e *FederationError) Unwrap() error { return e.err }
 
 // Password exchanges a user's name and password (RFC 6749, section 4.3). Where the
@@ -151,14 +154,14 @@ func (c *Client) federated(ctx context.Context, realm userRealm, username string
 	failed.Server = hostOf(realm.metadataURL)
 	resp, body, err := c.exchange(ctx, http.MethodGet, realm.metadataURL, nil, http.Header{"Accept": {"application/soap+xml, text/xml, application/xml"}})
 	if err != nil {
-		return fail(err, "its metadata cannot be read: %v", err)
+		return fail(err, "%v", err)
 	}
 	if resp.StatusCode != http.StatusOK {
 		return fail(nil, "its metadata cannot be read: HTTP status %d", resp.StatusCode)
 	}
 	endpoint, err := decodeMEX(body)
 	if err != nil {
-		return fail(err, "its metadata is of no use: %v", err)
+		return fail(nil, "its metadata is of no use: %v", err)
 	}
 	failed.Server = hostOf(endpoint.address)
 	form := document("application/soap+xml; charset=utf-8",
@@ -168,7 +171,7 @@ func (c *Client) federated(ctx context.Context, realm userRealm, username string
 	resp, body, err = c.exchange(once, http.MethodPost, endpoint.address, form,
 		http.Header{"Accept": {"application/soap+xml"}, "Soapaction": {endpoint.version.action}})
 	if err != nil {
-		return fail(err, "it did not answer: %v", err)
+		return fail(err, "%v", err)
 	}
 	saml, err := decodeTrust(body)
 	var fault *soapFault

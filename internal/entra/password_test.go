@@ -1,12 +1,15 @@
 package entra_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/azid-go/azidentity/entratest"
 	"github.com/azid-go/azidentity/internal/entra"
@@ -175,7 +178,7 @@ func TestPasswordOddAnswers(t *testing.T) {
 		{"another fault", status(200, realm), status(200, mex), status(500, strings.Replace(fault, "FailedAuthentication", "Other", 1)), 3, "(Other)", false, true, false},
 		{"SOAP 1.1", status(200, realm), status(200, mex), status(500, `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><s:Fault><faultcode>s:Server</faultcode><faultstring>down</faultstring></s:Fault></s:Body></s:Envelope>`), 3, "down (Server)", false, true, false},
 		{"overloaded", status(200, realm), status(200, mex), status(503, "later"), 3, "HTTP status 503", false, true, false},
-		{"broken", status(200, realm), status(200, mex), broken, 3, "connection reset", false, true, false},
+		{"broken", status(200, realm), status(200, mex), broken, 3, "cannot be reached: connection reset", false, true, false},
 		{"no assertion", status(200, realm), status(200, mex), status(200, `<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Body/></s:Envelope>`), 3, "no security token", false, true, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -222,8 +225,8 @@ func TestPasswordOddAnswers(t *testing.T) {
 	}
 }
 
-// A federation server that is out of reach for the caller's time.
-func TestFederationErrorUnwraps(t *testing.T) {
+// Whose server it was stands in the error, and a caller's deadline is found in it.
+func TestFederationError(t *testing.T) {
 	t.Parallel()
 	e := newEmulator(t, entratest.Config{Tenants: []entratest.Tenant{federatedDirectory()}})
 	e.Inject(entratest.Fault{Endpoint: entratest.EndpointFederationServer, Status: http.StatusTeapot, Skip: 1})
@@ -232,4 +235,15 @@ func TestFederationErrorUnwraps(t *testing.T) {
 	if !errors.As(err, &federation) || federation.Server != "sts.new.example.com" || !strings.Contains(err.Error(), "418") {
 		t.Errorf("got %v", err)
 	}
+	e.ClearFaults()
+	e.Inject(entratest.Fault{Endpoint: entratest.EndpointFederationServer, Latency: time.Hour, Skip: 1})
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		start := time.Now()
+		_, err := newClient(t, e.Transport()).Password(ctx, userRequest(), "u@new.example.com", secret.New(wellKept))
+		if !errors.As(err, &federation) || !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != 10*time.Second || !strings.Contains(err.Error(), "cannot be reached") {
+			t.Errorf("got %v after %v", err, time.Since(start))
+		}
+	})
 }
