@@ -175,10 +175,10 @@ func (c *call) sendBack(a *authorization, parameters url.Values) reply {
 	}
 	if a.mode == "form_post" {
 		return page(http.StatusOK, "formpost", struct {
-			Title      string
+			titled
 			Target     template.URL // registered, so of whatever scheme the application has
 			Parameters url.Values
-		}{"Back to " + a.app.shown(), template.URL(a.redirectURI), parameters}, a.redirectURI)
+		}{titled{"Back to " + a.app.shown()}, template.URL(a.redirectURI), parameters}, a.redirectURI)
 	}
 	separator := "?"
 	switch {

@@ -29,17 +29,18 @@ func consoleOnly(serve func(*call) reply) func(*call) reply {
 }
 
 type console struct {
-	Title, Token, Notice string
-	Address              string
-	Tenants              []consoleTenant
-	Devices              []consoleDevice
-	Verifications        []Verification
-	Users                []string // to approve as
-	Endpoints            []Endpoint
-	Kinds                []faultKind
-	Faults               []consoleFault
-	Journal              []consoleEntry
-	JournalTotal         int
+	titled
+	Token, Notice string
+	Address       string
+	Tenants       []consoleTenant
+	Devices       []consoleDevice
+	Verifications []Verification
+	Users         []string // to approve as
+	Endpoints     []Endpoint
+	Kinds         []faultKind
+	Faults        []consoleFault
+	Journal       []consoleEntry
+	JournalTotal  int
 }
 
 type consoleTenant struct {
@@ -77,6 +78,7 @@ type consoleFault struct {
 type consoleEntry struct {
 	Entry
 	App   string
+	Grant string // the last part of its name
 	Class string
 	Took  time.Duration
 	Go    string
@@ -104,7 +106,7 @@ func serveConsole(c *call) reply { return c.console(http.StatusOK, "") }
 
 func (c *call) console(status int, notice string) reply {
 	v := console{
-		Title: "Console", Token: c.e.consoleToken, Notice: notice, Address: c.origin,
+		titled: titled{"Console"}, Token: c.e.consoleToken, Notice: notice, Address: c.origin,
 		Verifications: c.e.Verifications(), Kinds: faultKinds,
 	}
 	for _, rt := range c.e.routes {
@@ -188,6 +190,7 @@ func (c *call) consoleEntry(en Entry) consoleEntry {
 	if en.Status == 0 || en.Status >= 400 {
 		out.Class = "bad"
 	}
+	out.Grant = en.GrantType[strings.LastIndexByte(en.GrantType, ':')+1:]
 	conditions := []string{fmt.Sprintf("r.Endpoint == %q", en.Endpoint)}
 	if en.ClientID != "" {
 		conditions = append(conditions, fmt.Sprintf("r.ClientID == %q", en.ClientID))

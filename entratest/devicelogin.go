@@ -42,7 +42,7 @@ func (c *call) enterUserCode(_ *browser, s *signIn, posted url.Values) (*reply, 
 // declineDevice is a person who does not let the device go on.
 func (c *call) declineDevice(b *browser, s *signIn) *reply {
 	b.end(s)
-	v := view{Title: "You have not signed in", Device: true}
+	v := view{titled: titled{"You have not signed in"}, Device: true}
 	if s.userCode != "" {
 		// Somebody else may have decided meanwhile; there is nothing left to decline then.
 		_ = c.e.DenyDeviceCode(s.userCode)

@@ -72,9 +72,15 @@ func formSource(uri string) string {
 	return " " + u.Scheme + ":"
 }
 
+// titled is a page with a heading.
+type titled struct{ Title string }
+
+// Tab is what the browser's tab says.
+func (p titled) Tab() string { return p.Title + " · Entra ID emulator" }
+
 // view is what the pages of a sign-in show.
 type view struct {
-	Title   string
+	titled
 	SignIn  string // the id of the sign-in, in each form
 	App     string
 	Client  string // its client ID
@@ -110,6 +116,14 @@ func initial(name string) string {
 	return ""
 }
 
+// Tab tells of a mistake first, as whoever listens to the page hears it first.
+func (v view) Tab() string {
+	if v.Mistake != nil {
+		return "Error: " + v.titled.Tab()
+	}
+	return v.titled.Tab()
+}
+
 // Initial is that of the account.
 func (p pickable) Initial() string { return initial(cmp.Or(p.Name, p.Username)) }
 
@@ -122,20 +136,17 @@ func (v view) Initial() string { return initial(v.Shown()) }
 // errorPage shows an error to the person, who is not sent anywhere.
 func (c *call) errorPage(r *refusal) reply {
 	c.note(r)
-	return page(r.status, "error", view{Title: "You cannot be signed in", Code: r.name(), Facts: c.facts(r)}, "")
+	return page(r.status, "error", view{titled: titled{"You cannot be signed in"}, Code: r.name(), Facts: c.facts(r)}, "")
 }
 
 // facts are what whoever helps needs to know.
 func (c *call) facts(r *refusal) []fact {
-	all := []fact{
+	return []fact{
 		{"Message", r.text},
+		{"The emulator’s reason", r.reason},
 		{"Error", r.oauth},
 		{"Correlation ID", c.correlationID},
 		{"Trace ID", c.traceID},
 		{"Timestamp", c.now.UTC().Format("2006-01-02 15:04:05Z")},
 	}
-	if r.reason != "" {
-		all = append(all, fact{"Emulator says", r.reason})
-	}
-	return all
 }

@@ -296,27 +296,27 @@ func (c *call) pickables(b *browser, s *signIn) []pickable {
 func (c *call) permissions() []string {
 	identifier, scopes, _, _ := c.userResource()
 	var all []string
+	for _, s := range strings.Fields(c.form.Get("scope")) {
+		if text := openIDScopes[strings.ToLower(s)]; text != "" {
+			all = append(all, text)
+		}
+	}
 	for _, s := range scopes {
-		name := strings.TrimPrefix(s, identifier+"/")
-		if name == ".default" {
-			all = append(all, "Act as you at "+identifier)
+		if name := strings.TrimPrefix(s, identifier+"/"); name != ".default" {
+			all = append(all, "Use "+identifier+" as you: "+name)
 			continue
 		}
-		all = append(all, name+" at "+identifier)
-	}
-	for _, s := range strings.Fields(c.form.Get("scope")) {
-		switch strings.ToLower(s) {
-		case "openid":
-			all = append(all, "Sign you in")
-		case "profile":
-			all = append(all, "See your name and username")
-		case "email":
-			all = append(all, "See your e-mail address")
-		case "offline_access":
-			all = append(all, "Keep what it has been given while you are away")
-		}
+		all = append(all, "Use "+identifier+" as you")
 	}
 	return all
+}
+
+// openIDScopes are those that belong to no resource.
+var openIDScopes = map[string]string{
+	"openid":         "Sign you in",
+	"profile":        "See your name and username",
+	"email":          "See your e-mail address",
+	"offline_access": "Keep this access while you are away",
 }
 
 func (c *call) newVerification() string {

@@ -31,10 +31,10 @@ type emulator struct {
 }
 
 // startEmulator starts azid emulator, and stops it with the test.
-func startEmulator(t *testing.T) *emulator {
+func startEmulator(t *testing.T, flags ...string) *emulator {
 	t.Helper()
 	dir := t.TempDir()
-	cmd := exec.Command(os.Getenv(commandVar), "emulator", "--listen", "localhost:0", "--output", "json")
+	cmd := exec.Command(os.Getenv(commandVar), append([]string{"emulator", "--listen", "localhost:0", "--output", "json"}, flags...)...)
 	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
 	endWithThis(cmd)
 	var stderr strings.Builder
@@ -143,6 +143,12 @@ const resource = "api://10000000-0000-4000-8000-00000000000a"
 // here wrote: issuer and keys by discovery, signature, audience, expiry.
 func (e *emulator) verify(t *testing.T, raw string, expiresOn time.Time) {
 	t.Helper()
+	e.verifyOf(t, entratest.DefaultClientID, raw, expiresOn)
+}
+
+// verifyOf checks the token of an application.
+func (e *emulator) verifyOf(t *testing.T, clientID, raw string, expiresOn time.Time) {
+	t.Helper()
 	ctx := oidc.ClientContext(t.Context(), e.client)
 	provider, err := oidc.NewProvider(ctx, e.authority+"/"+entratest.DefaultTenantID+"/v2.0")
 	if err != nil {
@@ -159,7 +165,7 @@ func (e *emulator) verify(t *testing.T, raw string, expiresOn time.Time) {
 	if err := token.Claims(&claims); err != nil {
 		t.Fatal(err)
 	}
-	if claims.Tenant != entratest.DefaultTenantID || claims.Application != entratest.DefaultClientID {
+	if claims.Tenant != entratest.DefaultTenantID || claims.Application != clientID {
 		t.Errorf("got a token of application %q in tenant %q", claims.Application, claims.Tenant)
 	}
 	// Clients count expires_in from when they got it, the token from when it was made.

@@ -10,14 +10,19 @@ function button() {
   document.getElementById('refresh').hidden = !paused
 }
 
+// What is being read, chosen or marked stays as it is.
+function busy() {
+  return paused || document.hidden || live.contains(document.activeElement) || live.querySelector('details[open]') ||
+    String(getSelection()) || [...live.querySelectorAll('select, input')].some(e => e.selectedIndex > 0 || e.checked)
+}
+
 async function refresh() {
-  // What is being read, chosen or typed stays as it is.
-  const busy = live.contains(document.activeElement) || live.querySelector('details[open]') || String(getSelection())
-  if (!paused && !document.hidden && !busy) {
+  if (!busy()) {
     try {
       const answer = await fetch('/_emulator/?part=live')
-      if (answer.ok && !live.contains(document.activeElement)) {
-        live.innerHTML = await answer.text()
+      const html = await answer.text()
+      if (answer.ok && !busy()) {
+        live.innerHTML = html
         button()
       }
     } catch { /* the emulator has ended, or will be back */ }
