@@ -92,6 +92,7 @@ type view struct {
 	// Accounts are to be picked from.
 	Accounts []pickable
 	Scopes   []string
+	Text     string // why the person cannot go on
 	Code     string // what the error is called, or the user code
 	Facts    []fact
 	Return   bool // there is an application to return to

@@ -239,8 +239,7 @@ func (c *call) nextPage(b *browser, s *signIn, wrong *refusal) reply {
 	case ref != nil:
 		c.note(ref)
 		v.Title, v.Code, v.Facts = "You cannot get to this now", ref.name(), c.facts(ref)
-		v.Mistake = &mistake{ref.name(), ref.plainly()}
-		v.CanFix = ref.code == 53000
+		v.Text, v.CanFix = ref.plainly(), ref.code == 53000
 		return c.signInPage("refused", v, a)
 	case s.device && !s.confirmed:
 		v.Title, v.Code = "Sign in to "+v.App+"?", s.userCode
