@@ -76,7 +76,9 @@ func (s *someone) post(target string, fields ...string) {
 	for i := 0; i < len(fields); i += 2 {
 		form.Set(fields[i], fields[i+1])
 	}
-	s.send(newPost(s.t, target, form))
+	r := newPost(s.t, target, form)
+	r.Header.Set("Origin", localhost) // as browsers do with all forms
+	s.send(r)
 }
 
 // pick presses an account.
