@@ -20,16 +20,18 @@ const modulePath = "github.com/azid-go/azidentity"
 // They point down only. A package that is not listed fails the test: give it a
 // place first.
 var arrows = map[string][]string{
-	".":                        {"internal/assertion", "internal/entra", "internal/events", "internal/managedidentity", "internal/secret", "internal/tokencache"},
+	".":                        {"internal/assertion", "internal/entra", "internal/events", "internal/managedidentity", "internal/holdoff", "internal/secret", "internal/tokencache"},
 	"entratest":                {}, // a fake that shares the client's code confirms the client's mistakes
 	"internal/assertion":       {"internal/secret"},
-	"internal/entra":           {"internal/events", "internal/flight", "internal/secret"},
+	"internal/browser":         {"internal/secret"},
+	"internal/entra":           {"internal/events", "internal/flight", "internal/holdoff", "internal/secret"},
 	"internal/events":          {},
 	"internal/flight":          {},
 	"internal/loopback":        {},
-	"internal/managedidentity": {"internal/events", "internal/secret"},
+	"internal/managedidentity": {"internal/events", "internal/holdoff", "internal/secret"},
+	"internal/holdoff":         {},
 	"internal/secret":          {},
-	"internal/tokencache":      {"internal/events", "internal/flight"},
+	"internal/tokencache":      {"internal/events", "internal/flight", "internal/holdoff"},
 }
 
 // outside are the packages of other modules that this one may link. Whatever

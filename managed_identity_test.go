@@ -54,7 +54,7 @@ func owner(t testing.TB, token string) string {
 }
 
 func TestManagedIdentity(t *testing.T) {
-	for _, host := range []entratest.Endpoint{entratest.EndpointIMDS, entratest.EndpointAppService, entratest.EndpointAzureML, entratest.EndpointCloudShell} {
+	for _, host := range []entratest.Endpoint{entratest.EndpointIMDS, entratest.EndpointAppService, entratest.EndpointAzureML, entratest.EndpointLegacyAppService, entratest.EndpointCloudShell} {
 		t.Run(string(host), func(t *testing.T) {
 			e, o := emulate(t, nil)
 			onHost(t, e, host)
@@ -209,6 +209,32 @@ func TestManagedIdentityRenewsAtHalfLife(t *testing.T) {
 		}
 		if n := e.CountRequests(entratest.EndpointIMDS); n != 2 {
 			t.Errorf("%d requests, want 2", n)
+		}
+	})
+}
+
+// Pain 35: an identity that is slow to answer, at first or later, is not passed over
+// for the next in the chain.
+func TestPain35SlowAnswersFlipNoChain(t *testing.T) {
+	clearEnvironment(t)
+	synctest.Test(t, func(t *testing.T) {
+		e, o := emulate(t, nil)
+		chain, err := azidentity.NewChainedTokenCredential([]azcore.TokenCredential{
+			managedCred(t, azidentity.ManagedIdentityCredentialOptions{ClientOptions: o}), secretCred(t, goodKey, o)}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, slow := range []time.Duration{1500 * time.Millisecond, 5 * time.Second, 20 * time.Second} {
+			cancel := e.Inject(entratest.Fault{Endpoint: entratest.EndpointIMDS, Latency: slow})
+			start := time.Now()
+			if got := owner(t, token(t, chain)); got != entratest.DefaultManagedIdentities()[0].ObjectID || time.Since(start) != slow {
+				t.Errorf("after %v the token is of %s", time.Since(start), got)
+			}
+			cancel()
+			time.Sleep(2 * time.Hour) // the token expires
+		}
+		if n := e.CountRequests(entratest.EndpointToken); n > 0 {
+			t.Errorf("%d requests for the other identity", n)
 		}
 	})
 }

@@ -193,8 +193,8 @@ func (c *OnBehalfOfCredential) fetch(ctx context.Context, q tokencache.Query) (e
 		case err == nil:
 			c.keep(q, t)
 			return t, nil
-		case !errors.As(err, &refused) || refused.Code == "":
-			return t, err
+		case !errors.As(err, &refused) || !refused.Final():
+			return t, err // it says nothing about the refresh token
 		case refused.Spent():
 			c.app.tokens.Drop(q, kept)
 		}

@@ -9,13 +9,16 @@ import (
 // Linux.
 const appServiceDate = "01/02/2006 15:04:05 -07:00"
 
+// revokingVersion is from when on App Service takes token_sha256_to_refresh.
+const revokingVersion = "2025-03-30"
+
 // serveAppService is App Service, Functions and Container Apps.
 func serveAppService(c *call) reply {
 	if c.req.Header.Get("X-Identity-Header") != identityHeader {
 		c.entry.Reason = "X-IDENTITY-HEADER is missing or wrong"
 		return c.refuseWith(http.StatusUnauthorized, map[string]any{"statusCode": 401, "message": "The provided value for X-IDENTITY-HEADER is not valid"}, "unauthorized")
 	}
-	if !c.hasVersion("2019-08-01") {
+	if !c.hasVersion("2019-08-01", revokingVersion) {
 		return c.appServiceRefusal(http.StatusBadRequest, "api-version is not supported")
 	}
 	token, missing := c.issue(c.req.URL.Query(), []selector{
@@ -34,7 +37,8 @@ func (c *call) appServiceRefusal(status int, message string) reply {
 	return c.refuseWith(status, map[string]any{"statusCode": status, "message": message}, strconv.Itoa(status))
 }
 
-// serveAzureML is Azure ML, and App Service in its version of 2017.
+// serveAzureML is Azure ML, and App Service in its version of 2017, which has the
+// same protocol but for the form of times.
 func serveAzureML(c *call) reply {
 	if c.req.Header.Get("Secret") != identityHeader {
 		c.entry.Reason = "the header secret is missing or wrong"
@@ -48,6 +52,8 @@ func serveAzureML(c *call) reply {
 		return c.appServiceRefusal(http.StatusBadRequest, "The "+missing+" was not found")
 	}
 	body := token.numbers()
-	body["expires_on"] = token.expires.UTC().Format(appServiceDate)
+	if c.route.endpoint == EndpointLegacyAppService {
+		body["expires_on"] = token.expires.UTC().Format(appServiceDate)
+	}
 	return jsonReply(http.StatusOK, body)
 }

@@ -26,6 +26,7 @@ type Emulator struct {
 	devices deviceCodes
 	people  people
 	arcKeys sync.Map // key to path, of Azure Arc's challenges
+	kept    sync.Map // keptKey to issued, see Config.HostsKeepTokens
 
 	signing    func() *signingKey // of issued tokens
 	federation func() *signingKey // of the hosted outside issuer
@@ -82,6 +83,9 @@ func New(cfg *Config) (*Emulator, error) {
 		e.clock = time.Now
 	}
 	e.setup.Store(s)
+	for _, f := range s.cfg.Faults {
+		e.faults.add(f)
+	}
 	return e, nil
 }
 
@@ -109,8 +113,11 @@ type reply struct {
 // ServeHTTP implements [http.Handler]. A panic in it becomes an answer with
 // status 500, except [http.ErrAbortHandler], which faults use to break the
 // connection.
-func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := e.newCall(w, r)
+func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) { e.answer(w, r, e.routes, "") }
+
+// answer serves some of the routes; the origin is as of newCall.
+func (e *Emulator) answer(w http.ResponseWriter, r *http.Request, routes []route, origin string) {
+	c := e.newCall(w, r, routes, origin)
 	if c.route.private {
 		c.send(w, c.guard(c.route.serve))
 		return

@@ -1,10 +1,11 @@
 package entratest
 
 import (
-	"crypto/sha1"
+	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -135,7 +136,7 @@ func (c *call) issue(params url.Values, selectors []selector) (issued, string) {
 		audience = resource
 	}
 	issuer := "https://sts.windows.net/" + t.ID + "/"
-	if c.req.TLS != nil {
+	if strings.HasPrefix(c.origin, "https:") {
 		issuer = issuerOrigin(c.origin) + "/" + t.ID + "/" // where the keys can be discovered
 	}
 	claims := map[string]any{
@@ -147,11 +148,50 @@ func (c *call) issue(params url.Values, selectors []selector) (issued, string) {
 	if id.ResourceID != "" {
 		claims["xms_mirid"] = id.ResourceID
 	}
+	refused := ""
+	if c.revokes() {
+		refused = params.Get("token_sha256_to_refresh")
+		if strings.Contains(params.Get("xms_cc"), "cp1") {
+			claims["xms_cc"] = []string{"CP1"}
+		}
+	}
+	key := keptKey{c.route.endpoint, id.ClientID, resource}
+	if kept, ok := c.e.kept.Load(key); ok && c.cfg.HostsKeepTokens && kept.(issued).stillGood(now, refused) {
+		return kept.(issued), ""
+	}
 	text, err := c.e.signing().sign(claims)
 	if err != nil {
 		panic(err)
 	}
-	return issued{id, resource, text, now.Add(lifetime), lifetime}, ""
+	token := issued{id, resource, text, now.Add(lifetime), lifetime}
+	if c.cfg.HostsKeepTokens {
+		c.e.kept.Store(key, token)
+	}
+	return token, ""
+}
+
+// keptKey is what a host keeps a token by.
+type keptKey struct {
+	host               Endpoint
+	identity, resource string
+}
+
+// stillGood reports whether a host hands the token out again, to a client that
+// may say the hash of one that was refused.
+func (i issued) stillGood(now time.Time, refused string) bool {
+	sum := sha256.Sum256([]byte(i.text))
+	return i.expires.After(now) && !strings.EqualFold(refused, hex.EncodeToString(sum[:]))
+}
+
+// revokes reports whether the endpoint understands which token was refused.
+func (c *call) revokes() bool {
+	switch c.route.endpoint {
+	case EndpointServiceFabric:
+		return true
+	case EndpointAppService:
+		return c.req.URL.Query().Get("api-version") == revokingVersion
+	}
+	return false
 }
 
 // numbers is the form with all numbers as strings that most hosts have.
@@ -178,15 +218,14 @@ func (e *Emulator) Environment(host Endpoint) map[string]string {
 	return environment("http://localhost:40400", "", host)
 }
 
-// Environment is [Emulator.Environment] for programs that use this server, by
-// [Server.Client] or because they trust [Server.CAPEM].
+// Environment is [Emulator.Environment] for all programs on this machine. The
+// endpoints are at [Server.MachineURL], and Service Fabric's at a port of its own
+// with a certificate of its own, which only the thumbprint vouches for.
 func (s *Server) Environment(host Endpoint) map[string]string {
-	cert, err := s.ca.certificate(nil)
-	if err != nil {
-		panic(err)
+	if host == EndpointServiceFabric {
+		return environment(s.fabricURL, s.fabricThumbprint, host)
 	}
-	sum := sha1.Sum(cert.Certificate[0]) // the hash that Service Fabric uses
-	return environment(s.URL, hex.EncodeToString(sum[:]), host)
+	return environment(s.MachineURL, "", host)
 }
 
 func environment(base, thumbprint string, host Endpoint) map[string]string {
@@ -205,6 +244,8 @@ func environment(base, thumbprint string, host Endpoint) map[string]string {
 		env["IDENTITY_SERVER_THUMBPRINT"] = thumbprint
 	case EndpointAzureML:
 		env["MSI_ENDPOINT"], env["MSI_SECRET"] = base+"/azureml/msi/auth", identityHeader
+	case EndpointLegacyAppService:
+		env["MSI_ENDPOINT"], env["MSI_SECRET"] = base+"/legacyappservice/msi/token", identityHeader
 	case EndpointCloudShell:
 		env["MSI_ENDPOINT"] = base + "/cloudshell/oauth2/token"
 	case EndpointAzureArc:
@@ -225,10 +266,10 @@ func (c *call) hasMetadata() bool {
 	return ok
 }
 
-func (c *call) hasVersion(version string) bool {
-	ok := c.req.URL.Query().Get("api-version") == version
+func (c *call) hasVersion(versions ...string) bool {
+	ok := slices.Contains(versions, c.req.URL.Query().Get("api-version"))
 	if !ok {
-		c.entry.Reason = "the api-version is not " + version
+		c.entry.Reason = "the api-version is not " + strings.Join(versions, " or ")
 	}
 	return ok
 }

@@ -29,6 +29,7 @@ const (
 	EndpointAppService          Endpoint = "appService"
 	EndpointServiceFabric       Endpoint = "serviceFabric"
 	EndpointAzureML             Endpoint = "azureML"
+	EndpointLegacyAppService    Endpoint = "legacyAppService"
 	EndpointCloudShell          Endpoint = "cloudShell"
 	EndpointAzureArc            Endpoint = "azureArc"
 )
@@ -78,6 +79,7 @@ func routes() []route {
 		{"GET", "/appservice/msi/token", EndpointAppService, v1, serveAppService, false},
 		{"GET", "/servicefabric/metadata/identity/oauth2/token", EndpointServiceFabric, v1, serveServiceFabric, false},
 		{"GET", "/azureml/msi/auth", EndpointAzureML, v1, serveAzureML, false},
+		{"GET", "/legacyappservice/msi/token", EndpointLegacyAppService, v1, serveAzureML, false},
 		{"POST", "/cloudshell/oauth2/token", EndpointCloudShell, v1, serveCloudShell, false},
 		{"GET", "/arc/metadata/identity/oauth2/token", EndpointAzureArc, v1, serveArc, false},
 
@@ -115,16 +117,16 @@ func routes() []route {
 	}
 }
 
-// route finds the row for a request and the tenant segment of its path. Letter
-// case and doubled or trailing slashes do not matter: clients join base URLs and
-// paths in their own ways.
-func (e *Emulator) route(method, path string) (route, string) {
+// findRoute finds the row for a request and the tenant segment of its path.
+// Letter case and doubled or trailing slashes do not matter: clients join base
+// URLs and paths in their own ways.
+func findRoute(routes []route, method, path string) (route, string) {
 	segments := strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
 	var wrongMethod []string
-	for _, rt := range e.routes {
+	for _, rt := range routes {
 		tenant, ok := rt.matches(segments)
 		switch {
 		case !ok:
@@ -159,7 +161,7 @@ func (rt route) matches(segments []string) (tenant string, ok bool) {
 
 func serveNotFound(c *call) reply {
 	var known []string
-	for _, rt := range c.e.routes {
+	for _, rt := range c.routes {
 		known = append(known, rt.method+" "+rt.pattern)
 	}
 	c.entry.Reason = "no endpoint has this path"

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,7 +30,7 @@ func TestEmulatorFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	files := &emulatorFiles{}
-	env, assertion, err := files.writeAll(server, cfg, emulatorPaths{})
+	env, assertion, err := files.writeAll(server, cfg, emulatedHosts[0], emulatorPaths{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +69,7 @@ func TestEmulatorEnvironmentOfSeed(t *testing.T) {
 	}}}
 	files := &emulatorFiles{}
 	defer func() { _ = files.remove() }()
-	env, assertion, err := files.writeAll(server, &entratest.Config{Tenants: []entratest.Tenant{tenant}}, emulatorPaths{})
+	env, assertion, err := files.writeAll(server, &entratest.Config{Tenants: []entratest.Tenant{tenant}}, emulatedHosts[0], emulatorPaths{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +84,7 @@ func TestEmulatorEnvironmentOfSeed(t *testing.T) {
 	}
 	others := &emulatorFiles{}
 	defer func() { _ = others.remove() }()
-	_, _, err = others.writeAll(server, &entratest.Config{Tenants: []entratest.Tenant{tenant}}, emulatorPaths{assertion: filepath.Join(t.TempDir(), "a")})
+	_, _, err = others.writeAll(server, &entratest.Config{Tenants: []entratest.Tenant{tenant}}, emulatedHosts[0], emulatorPaths{assertion: filepath.Join(t.TempDir(), "a")})
 	if exitStatus(err) != exitUsage {
 		t.Errorf("--assertion-file without a federated credential: got %v", err)
 	}
@@ -106,5 +109,92 @@ func TestRequestLog(t *testing.T) {
 	}
 	if want := first + at + " GET /b: no answer\n" + at + " GET /c\uFFFD[2J: 200 in 0 ns\n"; out.String() != want {
 		t.Errorf("got %q, want %q", out.String(), want)
+	}
+}
+
+// The directory for Azure Arc's keys is made for its user alone, and nothing
+// else is removed with it.
+func TestArcKeys(t *testing.T) {
+	t.Parallel()
+	base := t.TempDir()
+	k, err := prepareArc(filepath.Join(base, "a", "b"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{filepath.Join(base, "a"), k.path} {
+		info, err := os.Stat(path)
+		if err != nil || info.Mode().Perm() != 0o700 && runtime.GOOS != "windows" {
+			t.Errorf("%s is %v, error %v", path, info, err)
+		}
+	}
+	if err := k.remove(); err != nil {
+		t.Error(err)
+	}
+	if left, _ := os.ReadDir(base); len(left) > 0 {
+		t.Errorf("%v is left", left)
+	}
+	if k, err = prepareArc(base); err != nil || k.remove() != nil {
+		t.Errorf("a directory that is there: %v", err)
+	}
+	if _, err := os.Stat(base); err != nil {
+		t.Errorf("a directory that was there is gone: %v", err)
+	}
+}
+
+// The page on testing without Azure has a row for every host with the variables
+// that the host really gives.
+func TestDocsHostVariables(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/test-without-azure.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := entratest.NewServer(nil)
+	defer server.Close()
+	cfg, err := readSeed("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	word := regexp.MustCompile("`([^`]+)`")
+	documented := map[string][]string{}
+	for line := range strings.Lines(string(text)) {
+		cells := strings.Split(line, "|")
+		if len(cells) != 5 {
+			continue
+		}
+		var names []string
+		for _, m := range word.FindAllStringSubmatch(cells[2], -1) {
+			names = append(names, m[1])
+		}
+		slices.Sort(names)
+		for _, m := range word.FindAllStringSubmatch(cells[1], -1) {
+			documented[m[1]] = names
+		}
+	}
+	common := []string{
+		"AZURE_AUTHORITY_HOST", "AZURE_IDENTITY_DISABLE_INSTANCE_DISCOVERY", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS",
+	}
+	for _, h := range emulatedHosts {
+		files := &emulatorFiles{}
+		env, _, err := files.writeAll(server, cfg, h, emulatorPaths{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := files.remove(); err != nil {
+			t.Error(err)
+		}
+		var names []string
+		for _, v := range env {
+			if !v.unset && !slices.Contains(common, v.name) {
+				names = append(names, v.name)
+			}
+			if v.unset != (v.value == "") || !h.application() && !slices.Contains(hostVariables, v.name) && !slices.Contains(common, v.name) {
+				t.Errorf("%s: %+v", h.name, v)
+			}
+		}
+		slices.Sort(names)
+		if !slices.Equal(names, documented[h.name]) {
+			t.Errorf("%s: the page has %v, the host %v", h.name, documented[h.name], names)
+		}
 	}
 }

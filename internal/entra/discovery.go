@@ -3,6 +3,7 @@ package entra
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"github.com/azid-go/azidentity/internal/flight"
+	"github.com/azid-go/azidentity/internal/holdoff"
 )
 
 // A hostState is what one process has learnt about unknown authorities and
@@ -25,6 +27,7 @@ import (
 type hostState struct {
 	discoveries flight.Group[string, templates]
 	detecting   flight.Group[struct{}, string]
+	refused     holdoff.Memory[[sha256.Size]byte] // by the request's digest
 
 	used uint64 // when it was last asked for, in uses; guarded by states.mu
 

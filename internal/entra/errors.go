@@ -44,6 +44,12 @@ type Error struct {
 // defaultThrottle is for a 429 that does not say how long.
 const defaultThrottle = 5 * time.Second
 
+// holdsOff reports whether the same request, to the letter, is not to be sent again and
+// again. Who polls (RFC 8628, section 3.5) does just that.
+func (e *Error) holdsOff() bool {
+	return e.Final() && e.Code != "authorization_pending" && e.Code != "slow_down"
+}
+
 // ThrottledFor returns how long this request is better not repeated: what the
 // server asks for when it is overloaded or refuses for frequency.
 func (e *Error) ThrottledFor() time.Duration {
@@ -59,6 +65,12 @@ func (e *Error) ThrottledFor() time.Duration {
 // throttles reports whether Retry-After, with this status, asks to leave the
 // server alone.
 func throttles(status int) bool { return status == http.StatusTooManyRequests || status >= 500 }
+
+// Final reports whether e refuses this very request, rather than any for now: whether
+// another may fare better, and the same had better not be sent again.
+func (e *Error) Final() bool {
+	return e.Code != "" && 400 <= e.Status && e.Status < 500 && e.Status != http.StatusRequestTimeout && e.Status != http.StatusTooManyRequests
+}
 
 // Has reports whether e carries AADSTS number code.
 func (e *Error) Has(code int) bool { return slices.Contains(e.Codes, code) }

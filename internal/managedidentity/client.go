@@ -2,14 +2,12 @@ package managedidentity
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -28,6 +26,12 @@ type Config struct {
 	Direct          *http.Transport
 	Module, Version string // of the library, for the User-Agent
 
+	// ProbeFirst asks the metadata service whether it is there, briefly, before it
+	// is asked for a token.
+	ProbeFirst bool
+	// NoTokenExchange leaves out [TokenExchange].
+	NoTokenExchange bool
+
 	// The machine. The zero values mean this one.
 	Getenv  func(string) string
 	Exists  func(path string) bool
@@ -44,17 +48,14 @@ type Client struct {
 	schedule  schedule
 	try       time.Duration
 	pinned    *http.Transport
-
-	mu   sync.Mutex                   // guards last
-	last map[string][sha256.Size]byte // by resource, of the token handed out last, where the host wants to know
+	probe     *probe // nil if there is nothing to find out
 }
 
 // defaultTryTimeout bounds one try.
 const defaultTryTimeout = 30 * time.Second
 
-// New reads the environment, once, and chooses the source. It does no I/O but
-// for looking whether Azure Arc's agent is installed.
-func New(cfg Config) (*Client, error) {
+// environment is the machine's.
+func (cfg *Config) environment() *environment {
 	keys, agent := arcPlaces()
 	e := &environment{getenv: cfg.Getenv, exists: cfg.Exists, keys: keys, agent: agent}
 	if e.getenv == nil {
@@ -66,11 +67,35 @@ func New(cfg Config) (*Client, error) {
 	if cfg.ArcKeys != "" {
 		e.keys = cfg.ArcKeys
 	}
+	// The other kinds of ID name no application that could show an assertion;
+	// the metadata service knows them.
+	byClient := cfg.Identity.Kind == ClientID && cfg.Identity.Value != "" || cfg.Identity.Kind == SystemAssigned && e.get("AZURE_CLIENT_ID") != ""
+	e.exchanges = !cfg.NoTokenExchange && byClient
+	return e
+}
+
+// Detect returns the source that [New] would choose.
+func Detect(cfg Config) Source { return cfg.environment().detect().source }
+
+// New reads the environment, once, and chooses the source. It does no I/O but
+// for looking whether Azure Arc's agent is installed. [TokenExchange] has no
+// client: Entra ID is asked in its place.
+func New(cfg Config) (*Client, error) {
+	if m, ok := cfg.Options.Transport.(*Machine); ok {
+		cfg.Options.Transport, cfg.ArcKeys = m.Client, m.ArcKeys
+	}
+	e := cfg.environment()
 	c := &Client{identity: cfg.Identity, detection: e.detect()}
 	fail := func(err error) (*Client, error) { return nil, fmt.Errorf("%v: %w", c.detection, err) }
+	if c.detection.open == nil {
+		return fail(errors.New("its tokens come from Entra ID"))
+	}
 	h, err := c.detection.open(e)
 	if err != nil {
 		return fail(err)
+	}
+	if cfg.ProbeFirst && h.probes {
+		c.probe = &probe{}
 	}
 	if err := h.selectors.check(cfg.Identity); err != nil {
 		return fail(err)
@@ -146,8 +171,8 @@ func (c *Client) Close() {
 // A Request asks for one token.
 type Request struct {
 	Resource string
-	CAE      bool // the token is for a client that handles claims challenges
-	Claims   bool // the token handed out last was refused
+	CAE      bool   // the token is for a client that handles claims challenges
+	Refused  string // the token that a claims challenge is about, if there is one
 }
 
 // A Token is what a host answers. It has no method to print it; keep it out of
@@ -160,6 +185,12 @@ type Token struct {
 // Token asks for a token, again and again as the source's schedule has it. An
 // error is the context's end, or an [*Error].
 func (c *Client) Token(ctx context.Context, r Request) (Token, error) {
+	if e := c.check(ctx); e != nil {
+		if err := ctx.Err(); err != nil {
+			return Token{}, fmt.Errorf("%w, while %s was probed", err, c.detection.source)
+		}
+		return Token{}, e
+	}
 	for n := 0; ; n++ {
 		sent := time.Now()
 		a := c.ask(ctx, r)
@@ -167,7 +198,7 @@ func (c *Client) Token(ctx context.Context, r Request) (Token, error) {
 			return Token{}, fmt.Errorf("%w, after %d tries of %s", err, n+1, c.detection.source)
 		}
 		if a.verdict.verdict == Granted {
-			return c.grant(ctx, r, a, sent)
+			return c.grant(ctx, a, sent)
 		}
 		pause, again := time.Duration(0), false
 		if a.verdict.retry {
@@ -176,27 +207,27 @@ func (c *Client) Token(ctx context.Context, r Request) (Token, error) {
 		if !again {
 			return Token{}, c.failure(a, n+1)
 		}
+		paused := time.Now()
 		timer := time.NewTimer(pause)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return Token{}, fmt.Errorf("%w, while waiting to ask again: %w", ctx.Err(), c.failure(a, n+1))
+			failed := c.failure(a, n+1)
+			failed.RetryAfter = max(failed.RetryAfter-time.Since(paused), 0) // what is left of it
+			return Token{}, fmt.Errorf("%w, while waiting to ask again: %w", ctx.Err(), failed)
 		}
 	}
 }
 
-func (c *Client) grant(ctx context.Context, r Request, a attempt, sent time.Time) (Token, error) {
+func (c *Client) grant(ctx context.Context, a attempt, sent time.Time) (Token, error) {
 	l := life(a.answer, sent)
 	if !l.expires.After(time.Now()) {
-		a.verdict = verdictRow{verdict: Fatal, why: "the token that came back has already expired: check this machine's clock"}
+		a.verdict = expired
 		return Token{}, c.failure(a, 1)
 	}
 	if l.guessed {
 		events.Log(ctx, events.ExpiryUnknown, slog.String("source", string(c.detection.source)))
-	}
-	if c.host.revokes {
-		c.remember(r.Resource, a.answer.AccessToken)
 	}
 	return Token{a.answer.AccessToken, l.expires, l.refresh}, nil
 }
@@ -206,7 +237,7 @@ func (c *Client) failure(a attempt, tries int) *Error {
 	u.RawQuery, u.ForceQuery = "", false
 	e := &Error{
 		Source: c.detection.source, Verdict: a.verdict.verdict, Method: http.MethodGet, URL: u.String(),
-		Status: a.status, Why: a.verdict.why, Tries: tries, Received: time.Now(), cause: a.err,
+		Status: a.status, Why: a.verdict.why, Tries: tries, Received: time.Now(), cause: a.err, final: !a.verdict.retry,
 	}
 	if c.host.post {
 		e.Method = http.MethodPost
@@ -226,6 +257,9 @@ func (c *Client) failure(a attempt, tries int) *Error {
 	e.RetryAfter = retryAfter(a.response.Header)
 	if e.Body = harmless(a.status, a.body, a.secrets...); e.Body != nil {
 		e.Code, e.Description = a.answer.problem()
+	}
+	if claims := a.answer.challenge(a.response.Header); clean(claims, a.secrets...) {
+		e.Claims = claims
 	}
 	return e
 }
