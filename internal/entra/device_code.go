@@ -225,8 +225,8 @@ func deviceRefusal(e *Error) error {
 
 // tryTimeout bounds a single try, as the pipeline's options do.
 func (c *Client) tryTimeout() time.Duration {
-	if c.retry.TryTimeout != 0 {
-		return c.retry.TryTimeout
+	if c.cfg.Options.Retry.TryTimeout != 0 {
+		return c.cfg.Options.Retry.TryTimeout
 	}
 	return defaultTryTimeout
 }

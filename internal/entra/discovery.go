@@ -31,6 +31,9 @@ type hostState struct {
 
 	used uint64 // when it was last asked for, in uses; guarded by states.mu
 
+	once  sync.Once
+	plain pipeline // of all clients whose options ask for nothing else
+
 	mu        sync.Mutex // guards all below; held for no I/O
 	templates map[string]templates
 	region    *string // detected; nil until then
@@ -95,11 +98,11 @@ func (c *Client) endpointFor(ctx context.Context, tenant, leaf string) (string, 
 		return c.authority.endpoint(c.authority.host, tenant, leaf), nil
 	}
 	for {
-		if t, ok := c.host.template(c.authority.host, tenant); ok {
+		if t, ok := c.host().template(c.authority.host, tenant); ok {
 			return t.fill(tenant, leaf), nil
 		}
 		var mine atomic.Bool
-		t, err := c.host.discoveries.Do(ctx, c.authority.host, func(ctx context.Context) (templates, error) {
+		t, err := c.host().discoveries.Do(ctx, c.authority.host, func(ctx context.Context) (templates, error) {
 			mine.Store(true)
 			return c.discover(ctx, tenant)
 		})
@@ -113,7 +116,7 @@ func (c *Client) endpointFor(ctx context.Context, tenant, leaf string) (string, 
 }
 
 func (c *Client) discover(ctx context.Context, tenant string) (templates, error) {
-	if t, ok := c.host.template(c.authority.host, tenant); ok {
+	if t, ok := c.host().template(c.authority.host, tenant); ok {
 		return t, nil // a flight that landed just before this one
 	}
 	aliases, err := c.validateHost(ctx, tenant)
@@ -124,7 +127,7 @@ func (c *Client) discover(ctx context.Context, tenant string) (templates, error)
 	if err != nil {
 		return templates{}, err
 	}
-	c.host.learn(c.authority.host, tenant, t)
+	c.host().learn(c.authority.host, tenant, t)
 	return t, nil
 }
 
