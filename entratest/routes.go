@@ -60,6 +60,7 @@ func routes() []route {
 		{"POST", "/_emulator/faults", "", v2, loopbackOnly(serveFaultAdd), true},
 		{"DELETE", "/_emulator/faults", "", v2, loopbackOnly(serveFaultReset), true},
 		{"GET", "/_emulator/assertion", "", v2, loopbackOnly(serveAssertion), true},
+		{"GET", "/_emulator/user-token", "", v2, loopbackOnly(serveUserToken), true},
 
 		{"GET", "/metadata/instance/compute", EndpointRegion, v2, serveCompute, false},
 		{"GET", "/metadata/instance/compute/location", EndpointRegion, v2, serveLocation, false},
