@@ -1,6 +1,7 @@
 package entratest
 
 import (
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -42,11 +43,30 @@ func serveArc(c *call) reply {
 func (c *call) arcChallenge() reply {
 	key := newGUID()
 	path := filepath.Join(c.cfg.ArcKeyDirectory, newGUID()+".key")
-	if err := os.WriteFile(path, []byte(key), 0o600); err != nil {
+	if err := writeKey(path, key); err != nil {
 		c.entry.Reason = "the key file cannot be written: " + err.Error()
 		return c.refuseWith(http.StatusInternalServerError, map[string]string{"error": "server_error"}, "server_error")
 	}
 	c.e.arcKeys.Store(key, path)
 	c.entry.Reason = "challenged to show the key in a file"
 	return reply{status: http.StatusUnauthorized, header: http.Header{"Www-Authenticate": {"Basic realm=" + path}}}
+}
+
+// writeKey creates a file that nobody else can read, and follows no link.
+func writeKey(path, key string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(key)
+	return errors.Join(err, f.Close())
+}
+
+// removeArcKeys removes the files of challenges that nobody answered.
+func (e *Emulator) removeArcKeys() {
+	e.arcKeys.Range(func(key, path any) bool {
+		e.arcKeys.Delete(key)
+		_ = os.Remove(path.(string))
+		return true
+	})
 }

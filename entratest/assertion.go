@@ -54,7 +54,7 @@ func (c *call) isThisEndpoint(audience string) bool {
 	if !ok {
 		return false
 	}
-	rt, segment := c.e.route("POST", "/"+rest)
+	rt, segment := findRoute(c.e.routes, "POST", "/"+rest)
 	if rt.endpoint != EndpointToken || rt.dialect != c.route.dialect {
 		return false
 	}

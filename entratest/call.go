@@ -22,7 +22,10 @@ type call struct {
 	req    *http.Request
 	route  route
 	now    time.Time
-	origin string // scheme and host as the client named them, port included
+	// origin is the scheme and host as the client named them, port included, or
+	// the authority's for what comes in by another port.
+	origin string
+	routes []route // that can be reached the way the request came
 	// segment is the tenant as the path names it; tenant is what it stands for,
 	// nil when nothing.
 	segment string
@@ -36,8 +39,12 @@ type call struct {
 	entry Entry
 }
 
-func (e *Emulator) newCall(w http.ResponseWriter, r *http.Request) *call {
-	c := &call{e: e, setup: e.setup.Load(), req: r, now: e.clock(), traceID: newGUID(), correlationID: newGUID()}
+// newCall reads a request for one of the routes. An empty origin is the request's.
+func (e *Emulator) newCall(w http.ResponseWriter, r *http.Request, routes []route, origin string) *call {
+	c := &call{
+		e: e, setup: e.setup.Load(), req: r, now: e.clock(), traceID: newGUID(), correlationID: newGUID(),
+		origin: origin, routes: routes,
+	}
 	if id := r.Header.Get("client-request-id"); guidPattern.MatchString(id) {
 		c.correlationID = id
 	}
@@ -45,8 +52,10 @@ func (e *Emulator) newCall(w http.ResponseWriter, r *http.Request) *call {
 	if r.TLS == nil {
 		scheme = "http"
 	}
-	c.origin = scheme + "://" + strings.ToLower(r.Host)
-	c.route, c.segment = e.route(r.Method, r.URL.Path)
+	if origin == "" {
+		c.origin = scheme + "://" + strings.ToLower(r.Host)
+	}
+	c.route, c.segment = findRoute(routes, r.Method, r.URL.Path)
 	switch {
 	case c.route.dialect == adfs:
 		// ADFS serves one organisation and has no tenants: its path stands for

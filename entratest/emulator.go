@@ -105,8 +105,11 @@ type reply struct {
 // ServeHTTP implements [http.Handler]. A panic in it becomes an answer with
 // status 500, except [http.ErrAbortHandler], which faults use to break the
 // connection.
-func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := e.newCall(w, r)
+func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) { e.answer(w, r, e.routes, "") }
+
+// answer serves some of the routes; the origin is as of newCall.
+func (e *Emulator) answer(w http.ResponseWriter, r *http.Request, routes []route, origin string) {
+	c := e.newCall(w, r, routes, origin)
 	if c.route.private {
 		c.send(w, c.guard(c.route.serve))
 		return

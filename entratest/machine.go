@@ -1,8 +1,6 @@
 package entratest
 
 import (
-	"crypto/sha1"
-	"encoding/hex"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -135,7 +133,7 @@ func (c *call) issue(params url.Values, selectors []selector) (issued, string) {
 		audience = resource
 	}
 	issuer := "https://sts.windows.net/" + t.ID + "/"
-	if c.req.TLS != nil {
+	if strings.HasPrefix(c.origin, "https:") {
 		issuer = issuerOrigin(c.origin) + "/" + t.ID + "/" // where the keys can be discovered
 	}
 	claims := map[string]any{
@@ -178,15 +176,14 @@ func (e *Emulator) Environment(host Endpoint) map[string]string {
 	return environment("http://localhost:40400", "", host)
 }
 
-// Environment is [Emulator.Environment] for programs that use this server, by
-// [Server.Client] or because they trust [Server.CAPEM].
+// Environment is [Emulator.Environment] for all programs on this machine. The
+// endpoints are at [Server.MachineURL], and Service Fabric's at a port of its own
+// with a certificate of its own, which only the thumbprint vouches for.
 func (s *Server) Environment(host Endpoint) map[string]string {
-	cert, err := s.ca.certificate(nil)
-	if err != nil {
-		panic(err)
+	if host == EndpointServiceFabric {
+		return environment(s.fabricURL, s.fabricThumbprint, host)
 	}
-	sum := sha1.Sum(cert.Certificate[0]) // the hash that Service Fabric uses
-	return environment(s.URL, hex.EncodeToString(sum[:]), host)
+	return environment(s.MachineURL, "", host)
 }
 
 func environment(base, thumbprint string, host Endpoint) map[string]string {

@@ -1,11 +1,15 @@
 package entratest_test
 
 import (
+	"crypto/sha1" // the platform names its certificate by this hash
+	"crypto/tls"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"net/http"
 	"net/url"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -184,5 +188,125 @@ func TestManagedIdentityConfig(t *testing.T) {
 	base := e.Environment(entratest.EndpointIMDS)["AZURE_POD_IDENTITY_AUTHORITY_HOST"]
 	if got := ask(t, e, http.MethodGet, base+"/metadata/identity/oauth2/token", params("2018-02-01"), "Metadata", "true"); got.text("error") != "invalid_request" {
 		t.Errorf("got %v", got.body)
+	}
+}
+
+// The machine's endpoints are found without TLS, and nothing else is there.
+func TestMachineURL(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, &entratest.Config{ArcKeyDirectory: t.TempDir()})
+	plain := &http.Client{Transport: &http.Transport{}} // knows nothing of the server
+	t.Cleanup(plain.CloseIdleConnections)
+	imds := s.Environment(entratest.EndpointIMDS)["AZURE_POD_IDENTITY_AUTHORITY_HOST"] + "/metadata/identity/oauth2/token"
+	for _, client := range []*http.Client{plain, s.Client()} {
+		for _, base := range []string{imds, "http://169.254.169.254/metadata/identity/oauth2/token"} {
+			if client == plain && base != imds {
+				continue
+			}
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"?"+params("2018-02-01").Encode(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Metadata", "true")
+			got := send(t, client, r)
+			// The keys that the token is signed with can be discovered, with TLS.
+			issuer, _ := claimsOf(t, got.text("access_token"))["iss"].(string)
+			if got.status != 200 || get(t, s.Client(), issuer+".well-known/openid-configuration").text("issuer") != issuer {
+				t.Errorf("%s: got %d, issuer %q", base, got.status, issuer)
+			}
+		}
+	}
+	for _, path := range []string{
+		"/" + entratest.DefaultTenantID + "/oauth2/v2.0/token", "/_emulator/journal", "/_emulator/assertion?subject=x",
+		"/" + entratest.DefaultTenantID + "/discovery/v2.0/keys", "/servicefabric/metadata/identity/oauth2/token", "/federation/keys",
+	} {
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			r, err := http.NewRequestWithContext(t.Context(), method, s.MachineURL+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := send(t, plain, r); got.status != 404 {
+				t.Errorf("%s %s: got %d", method, path, got.status)
+			}
+		}
+	}
+	for _, host := range []entratest.Endpoint{
+		entratest.EndpointAppService, entratest.EndpointAzureML, entratest.EndpointAzureArc, entratest.EndpointCloudShell,
+	} {
+		env := s.Environment(host)
+		target := env["IDENTITY_ENDPOINT"]
+		if target == "" {
+			target = env["MSI_ENDPOINT"]
+		}
+		if !strings.HasPrefix(target, s.MachineURL+"/") {
+			t.Errorf("%s is at %s, want it below %s", host, target, s.MachineURL)
+		}
+		get(t, plain, target)
+		if entry, ok := s.LastRequest(host); !ok && host != entratest.EndpointCloudShell || ok && entry.Status < 400 {
+			t.Errorf("%s: the journal has %+v", host, entry)
+		}
+	}
+	s.Close()
+	for _, u := range []string{s.MachineURL, s.Environment(entratest.EndpointServiceFabric)["IDENTITY_ENDPOINT"]} {
+		if resp, err := plain.Get(u); err == nil {
+			resp.Body.Close()
+			t.Errorf("%s answers after Close", u)
+		}
+	}
+}
+
+// A node's certificate is its own: the authority's CA does not vouch for it, the
+// thumbprint does.
+func TestServiceFabricCertificate(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, nil)
+	env := s.Environment(entratest.EndpointServiceFabric)
+	var seen string
+	pinning := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{
+		InsecureSkipVerify: true, //nolint:gosec // the test looks at the certificate itself
+		VerifyConnection: func(c tls.ConnectionState) error {
+			sum := sha1.Sum(c.PeerCertificates[0].Raw)
+			seen = hex.EncodeToString(sum[:])
+			return nil
+		},
+	}}}
+	t.Cleanup(pinning.CloseIdleConnections)
+	ask := func(client *http.Client, version string) (*http.Response, error) {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, env["IDENTITY_ENDPOINT"]+"?"+params(version).Encode(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Secret", env["IDENTITY_HEADER"])
+		return client.Do(r)
+	}
+	resp, err := ask(pinning, "2019-07-01-preview")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.Body.Close(); resp.StatusCode != 200 || seen != env["IDENTITY_SERVER_THUMBPRINT"] {
+		t.Errorf("got %d from a server with %s, want 200 from %s", resp.StatusCode, seen, env["IDENTITY_SERVER_THUMBPRINT"])
+	}
+	if resp, err := ask(s.Client(), "2019-07-01-preview"); err == nil {
+		resp.Body.Close()
+		t.Error("the certificate is one of the CA's")
+	}
+}
+
+// A key is for who can read its file, and files that nobody came back with go
+// with the server.
+func TestArcKeyFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := newServer(t, &entratest.Config{ArcKeyDirectory: dir})
+	target := s.Environment(entratest.EndpointAzureArc)["IDENTITY_ENDPOINT"]
+	got := ask(t, s.Emulator, http.MethodGet, target, params("2020-06-01"), "Metadata", "true")
+	path := strings.TrimPrefix(got.header.Get("Www-Authenticate"), "Basic realm=")
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
+		t.Errorf("the key file is %v, error %v", info, err)
+	}
+	s.Close()
+	if left, _ := os.ReadDir(dir); len(left) > 0 {
+		t.Errorf("%v is left", left)
 	}
 }

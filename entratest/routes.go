@@ -96,16 +96,16 @@ func routes() []route {
 	}
 }
 
-// route finds the row for a request and the tenant segment of its path. Letter
-// case and doubled or trailing slashes do not matter: clients join base URLs and
-// paths in their own ways.
-func (e *Emulator) route(method, path string) (route, string) {
+// findRoute finds the row for a request and the tenant segment of its path.
+// Letter case and doubled or trailing slashes do not matter: clients join base
+// URLs and paths in their own ways.
+func findRoute(routes []route, method, path string) (route, string) {
 	segments := strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
 	var wrongMethod []string
-	for _, rt := range e.routes {
+	for _, rt := range routes {
 		tenant, ok := rt.matches(segments)
 		switch {
 		case !ok:
@@ -140,7 +140,7 @@ func (rt route) matches(segments []string) (tenant string, ok bool) {
 
 func serveNotFound(c *call) reply {
 	var known []string
-	for _, rt := range c.e.routes {
+	for _, rt := range c.routes {
 		known = append(known, rt.method+" "+rt.pattern)
 	}
 	c.entry.Reason = "no endpoint has this path"

@@ -10,22 +10,33 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
 
-// Server is an emulator that listens with TLS.
+// Server is an emulator that listens with TLS, and without it on another port,
+// where the machine's own endpoints are.
 type Server struct {
 	*Emulator
 	// URL is the authority host, https://localhost:PORT without a trailing slash.
 	URL string
+	// MachineURL is where the managed identity endpoints are that have no TLS in
+	// Azure either: http://127.0.0.1:PORT without a trailing slash. Nothing else
+	// answers there, and no other machine reaches it. See Environment.
+	MachineURL string
 
-	ca       *authority
-	listener net.Listener
-	http     *http.Server
-	stop     context.CancelFunc // ends what faults let hang
-	served   sync.WaitGroup     // the accept loop and the handlers
-	client   *http.Client
+	fabricURL, fabricThumbprint string
+
+	ca        *authority
+	listeners []net.Listener // authority, machine, Service Fabric
+	servers   []*http.Server
+	context   context.Context
+	stop      context.CancelFunc // ends what faults let hang
+	served    sync.WaitGroup     // the accept loops and the handlers
+	client    *http.Client
+	plain     *http.Transport // of client, for URLs that are http
 
 	mu      sync.Mutex // guards closing, and that served only grows before it
 	closing bool
@@ -53,58 +64,95 @@ func Listen(addr string, cfg *Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", addr)
+	fabric, thumbprint, err := newFabricCertificate()
 	if err != nil {
-		return nil, fmt.Errorf("entratest: %w", err)
+		return nil, err
 	}
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	if err != nil {
-		_ = listener.Close()
-		return nil, fmt.Errorf("entratest: %w", err)
+	s := &Server{Emulator: e, ca: ca, fabricThumbprint: thumbprint}
+	s.context, s.stop = context.WithCancel(context.Background())
+	const own = "127.0.0.1:0" // a machine's endpoints are for who is on it
+	var ports []string
+	for _, a := range []string{addr, own, own} {
+		l, err := net.Listen("tcp", a)
+		if err == nil {
+			s.listeners = append(s.listeners, l)
+			var port string
+			_, port, err = net.SplitHostPort(l.Addr().String())
+			ports = append(ports, port)
+		}
+		if err != nil {
+			for _, l := range s.listeners {
+				_ = l.Close()
+			}
+			s.stop()
+			return nil, fmt.Errorf("entratest: %w", err)
+		}
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	s := &Server{Emulator: e, URL: "https://localhost:" + port, ca: ca, listener: listener, stop: stop}
+	s.URL, s.MachineURL, s.fabricURL = "https://localhost:"+ports[0], "http://127.0.0.1:"+ports[1], "https://localhost:"+ports[2]
 	e.base = s.URL
-	s.http = &http.Server{
-		Handler:           http.HandlerFunc(s.serveHTTP),
-		ReadHeaderTimeout: 30 * time.Second,
-		BaseContext:       func(net.Listener) context.Context { return ctx },
-		ErrorLog:          log.New(io.Discard, "", 0), // handshakes of clients that do not trust the CA
-	}
 	s.client = s.newClient()
-	s.served.Go(func() {
-		_ = s.http.Serve(tls.NewListener(listener, &tls.Config{
-			GetCertificate: ca.certificate,
-			MinVersion:     tls.VersionTLS12,
-			// HTTP/1.1 only: faults take the connection to pieces.
-			NextProtos: []string{"http/1.1"},
-		}))
-	})
+	s.serve(0, ca.certificate, s.ServeHTTP)
+	s.serve(1, nil, s.only(EndpointIMDS, EndpointAppService, EndpointAzureML, EndpointCloudShell, EndpointAzureArc))
+	s.serve(2, func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return fabric, nil }, s.only(EndpointServiceFabric))
 	return s, nil
 }
 
-func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	if s.closing {
-		s.mu.Unlock()
-		panic(http.ErrAbortHandler)
+// serve answers on a listener, with TLS if there is a certificate.
+func (s *Server) serve(listener int, certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error), handle http.HandlerFunc) {
+	l := s.listeners[listener]
+	if certificate != nil {
+		l = tls.NewListener(l, &tls.Config{
+			GetCertificate: certificate,
+			MinVersion:     tls.VersionTLS12,
+			// HTTP/1.1 only: faults take the connection to pieces.
+			NextProtos: []string{"http/1.1"},
+		})
 	}
-	s.served.Add(1)
-	s.mu.Unlock()
-	defer s.served.Done()
-	s.ServeHTTP(w, r)
+	server := &http.Server{
+		Handler:           s.whileOpen(handle),
+		ReadHeaderTimeout: 30 * time.Second,
+		BaseContext:       func(net.Listener) context.Context { return s.context },
+		ErrorLog:          log.New(io.Discard, "", 0), // handshakes of clients that do not trust the CA
+	}
+	s.servers = append(s.servers, server)
+	s.served.Go(func() { _ = server.Serve(l) })
+}
+
+// only serves some endpoints. The tokens they hand out are of the issuer at URL.
+func (s *Server) only(endpoints ...Endpoint) http.HandlerFunc {
+	routes := slices.DeleteFunc(slices.Clone(s.routes), func(rt route) bool { return !slices.Contains(endpoints, rt.endpoint) })
+	return func(w http.ResponseWriter, r *http.Request) { s.answer(w, r, routes, s.URL) }
+}
+
+func (s *Server) whileOpen(handle http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		if s.closing {
+			s.mu.Unlock()
+			panic(http.ErrAbortHandler)
+		}
+		s.served.Add(1)
+		s.mu.Unlock()
+		defer s.served.Done()
+		handle(w, r)
+	})
 }
 
 // Close stops the server and ends its connections, answered or not, and those of
-// Client. Closing twice is fine.
+// Client. It removes the key files of Azure Arc's that nobody came back with.
+// Closing twice is fine.
 func (s *Server) Close() {
 	s.mu.Lock()
 	s.closing = true
 	s.mu.Unlock()
 	s.stop()
-	_ = s.http.Close()
+	for _, server := range s.servers {
+		_ = server.Close()
+	}
 	s.client.CloseIdleConnections()
+	s.plain.CloseIdleConnections()
 	s.served.Wait()
+	s.removeArcKeys()
 }
 
 // CAPEM returns the certificate that clients have to trust. It is made for this
@@ -113,29 +161,43 @@ func (s *Server) CAPEM() []byte { return s.ca.pem() }
 
 // Client returns a client that trusts the server, does not follow redirects and
 // connects to the server whatever host a URL names, so that a test can use the
-// public names and reach nothing else. URLs have to be https. All calls return the same client; Close
+// public names and reach nothing else. URLs that are http, such as that of the
+// metadata service, lead to MachineURL. All calls return the same client; Close
 // ends its connections.
 func (s *Server) Client() *http.Client { return s.client }
 
 func (s *Server) newClient() *http.Client {
 	roots := x509.NewCertPool()
 	roots.AddCert(s.ca.cert)
-	addr := s.listener.Addr().String()
+	addr := s.listeners[0].Addr().String()
 	if host, port, _ := net.SplitHostPort(addr); net.ParseIP(host).IsUnspecified() {
 		addr = net.JoinHostPort("127.0.0.1", port)
 	}
-	return &http.Client{
-		CheckRedirect: keepRedirect,
-		Transport: &http.Transport{
-			TLSClientConfig:     &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-			MaxIdleConnsPerHost: 100,
-			DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-				conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
-				if errors.Is(err, net.ErrClosed) {
-					err = fmt.Errorf("entratest: the server is closed: %w", err)
-				}
-				return conn, err
-			},
+	fabric := strings.TrimPrefix(s.fabricURL, "https://")
+	secure := &http.Transport{
+		TLSClientConfig:     &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		MaxIdleConnsPerHost: 100,
+		DialContext: func(ctx context.Context, network, named string) (net.Conn, error) {
+			if named == fabric {
+				return dial(ctx, network, s.listeners[2].Addr().String())
+			}
+			return dial(ctx, network, addr)
 		},
 	}
+	s.plain = &http.Transport{
+		MaxIdleConnsPerHost: 100,
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return dial(ctx, network, s.listeners[1].Addr().String())
+		},
+	}
+	secure.RegisterProtocol("http", s.plain)
+	return &http.Client{CheckRedirect: keepRedirect, Transport: secure}
+}
+
+func dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+	if errors.Is(err, net.ErrClosed) {
+		err = fmt.Errorf("entratest: the server is closed: %w", err)
+	}
+	return conn, err
 }
