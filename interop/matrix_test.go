@@ -1,0 +1,185 @@
+//go:build interop
+
+package interop_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+
+	"github.com/azid-go/azidentity/entratest"
+)
+
+// TestMatrix lets every peer do every flow against azid emulator, and holds
+// docs/interop.md to what came of it.
+func TestMatrix(t *testing.T) {
+	emulators := map[string]*emulator{}
+	for _, f := range flows {
+		if emulators[f.host] == nil {
+			emulators[f.host] = startEmulator(t, f.host)
+		}
+	}
+	results := &results{cells: map[string]map[string]string{}, versions: map[string]string{}}
+	t.Run("peers", func(t *testing.T) {
+		for _, p := range peers {
+			t.Run(p.name, func(t *testing.T) {
+				if !p.inProcess {
+					t.Parallel()
+				}
+				for host, e := range emulators {
+					t.Run(host, func(t *testing.T) {
+						ask := p.start(t, e)
+						for _, f := range flows {
+							if f.host != host {
+								continue
+							}
+							t.Run(f.name, func(t *testing.T) {
+								do := e.prepare(t, f)
+								cell := e.check(t, p, f, do, ask(t, do))
+								results.add(t, p, f, cell)
+							})
+						}
+					})
+				}
+			})
+		}
+	})
+	results.compare(t)
+}
+
+// check checks what a peer got and the requests that it sent for that, and returns
+// what the page says about it.
+func (e *emulator) check(t *testing.T, p peer, f flow, do ask, got answer) result {
+	t.Helper()
+	why, lacks := f.cannot[p.name]
+	requests := e.requestsFor(t, do.resource)
+	switch {
+	case lacks && why.says != "":
+		if !strings.Contains(got.Error, why.says) {
+			t.Errorf("got %q, want %q: is %q no longer so?", got.Error, why.says, why.why)
+		}
+		return result{cannot: why.why}
+	case f.refused != 0:
+		code := fmt.Sprintf("AADSTS%d", f.refused)
+		if !strings.Contains(got.Error, code) {
+			t.Errorf("got %q, which does not have %s", got.Error, code)
+		}
+		if len(requests) == 0 || requests[len(requests)-1].Code != f.refused {
+			t.Errorf("the emulator refused none of %d requests by %s", len(requests), code)
+		}
+		return result{says: code}
+	case got.Error != "":
+		t.Fatal(got.Error)
+	}
+	e.verify(t, f, do, got)
+	r := result{version: e.checkRequests(t, p, f, lacks, requests)}
+	if lacks {
+		r.cannot = why.why
+	}
+	return r
+}
+
+// verify checks a token as the API it is for would, with a library that nobody
+// here wrote: issuer and keys by discovery, signature, audience, expiry.
+func (e *emulator) verify(t *testing.T, f flow, do ask, got answer) {
+	t.Helper()
+	ctx := oidc.ClientContext(t.Context(), e.client)
+	issuer := e.authority + "/" + do.Tenant
+	if f.credential != "managedIdentity" || f.proof != "" {
+		issuer += "/v2.0"
+	}
+	provider, err := oidc.NewProvider(ctx, issuer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := provider.Verifier(&oidc.Config{ClientID: do.resource}).Verify(ctx, got.Token)
+	if err != nil {
+		t.Fatalf("the token is not valid: %v", err)
+	}
+	// Clients count expires_in from when they got it, the token from when it was made.
+	if d := time.Unix(got.ExpiresOn, 0).Sub(token.Expiry).Abs(); d > 5*time.Second {
+		t.Errorf("the peer says that the token expires at %v, it does at %v", time.Unix(got.ExpiresOn, 0).UTC(), token.Expiry.UTC())
+	}
+	if _, err := provider.Verifier(&oidc.Config{ClientID: do.resource + "x"}).Verify(ctx, got.Token); err == nil {
+		t.Error("the token is valid for another resource as well")
+	}
+	claims := map[string]any{}
+	if err := token.Claims(&claims); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range f.claims() {
+		if claims[name] != want {
+			t.Errorf("the token's %s is %v, want %v", name, claims[name], want)
+		}
+	}
+}
+
+// claims is who the flow's token is for.
+func (f flow) claims() map[string]any {
+	switch {
+	case f.credential == "managedIdentity" && f.proof == "":
+		who := entratest.DefaultManagedIdentities()[0]
+		if f.id.kind != "" {
+			who = entratest.DefaultManagedIdentities()[1]
+		}
+		return map[string]any{"tid": entratest.DefaultTenantID, "appid": who.ClientID, "oid": who.ObjectID, "sub": who.ObjectID, "idtyp": "app", "xms_mirid": who.ResourceID}
+	case f.credential == "onBehalfOf" || f.credential == "authorizationCode":
+		return map[string]any{"tid": entratest.DefaultTenantID, "azp": entratest.DefaultClientID, "preferred_username": entratest.DefaultUsername, "scp": "user_impersonation"}
+	}
+	return map[string]any{"tid": entratest.DefaultTenantID, "azp": entratest.DefaultClientID, "preferred_username": nil, "scp": nil}
+}
+
+// checkRequests checks that the token was got by the peer, in the flow that was
+// meant and by no more requests than needed, and returns the peer's version.
+func (e *emulator) checkRequests(t *testing.T, p peer, f flow, lacks bool, requests []entratest.Entry) string {
+	t.Helper()
+	want := 1
+	if f.host == "arc" {
+		want = 2 // the challenge
+	}
+	if len(requests) != want {
+		t.Fatalf("got %d requests for the token, want %d", len(requests), want)
+	}
+	r := requests[want-1]
+	if r.Status != http.StatusOK {
+		t.Errorf("the last request was answered %d", r.Status)
+	}
+	agent := p.agent.FindStringSubmatch(r.Header.Get("User-Agent"))
+	if agent == nil {
+		t.Fatalf("the request came from %q, want %v", r.Header.Get("User-Agent"), p.agent)
+	}
+	if f.proof == "" {
+		if r.Endpoint != machineEndpoints[f.host] {
+			t.Errorf("got a request to %s", r.Endpoint)
+		}
+		return agent[1]
+	}
+	grant := map[string]string{"onBehalfOf": "urn:ietf:params:oauth:grant-type:jwt-bearer", "authorizationCode": "authorization_code"}[f.credential]
+	if grant == "" {
+		grant = "client_credentials"
+	}
+	if r.GrantType != grant {
+		t.Errorf("got grant %q, want %q", r.GrantType, grant)
+	}
+	if want := f.proof == "secret"; want != r.Form.Has("client_secret") {
+		t.Errorf("client_secret was sent: %t, want %t", !want, want)
+	}
+	var subject any
+	switch f.proof {
+	case "certificate", "chain":
+		subject = entratest.DefaultClientID
+	case "assertion":
+		subject = entratest.DefaultFederatedSubject
+	}
+	if got := r.AssertionClaims["sub"]; got != subject {
+		t.Errorf("got an assertion about %v, want %v", got, subject)
+	}
+	if _, sent := r.AssertionHeader["x5c"]; sent != (f.proof == "chain" && !lacks) {
+		t.Errorf("a chain was sent: %t", sent)
+	}
+	return agent[1]
+}
