@@ -16,13 +16,31 @@ type choice struct {
 // addChoice adds such a flag. The first word is its default.
 func addChoice(cmd *cobra.Command, c *choice, name, usage string, allowed ...string) {
 	c.value, c.allowed = allowed[0], allowed
-	words := strings.Join(allowed, ", ")
-	cmd.Flags().Var(c, name, usage+"\n"+strings.Replace(words, ",", " (default),", 1))
+	cmd.Flags().Var(c, name, usage+"\n"+wrap(strings.Replace(strings.Join(allowed, ", "), ",", " (default),", 1), 50))
 	cmd.Flags().Lookup(name).DefValue = "" // said already
 	err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(allowed, cobra.ShellCompDirectiveNoFileComp))
 	if err != nil {
 		panic(err) // the flag was just added
 	}
+}
+
+// wrap breaks a text at spaces into lines of so many letters at most.
+func wrap(text string, width int) string {
+	var b strings.Builder
+	column := 0
+	for i, word := range strings.Fields(text) {
+		switch {
+		case i > 0 && column+1+len(word) > width:
+			b.WriteByte('\n')
+			column = 0
+		case i > 0:
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += len(word)
+	}
+	return b.String()
 }
 
 func (c *choice) String() string { return c.value }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -36,8 +37,17 @@ A federated assertion, as a pod or a build has one, is in the file that
 AZURE_FEDERATED_TOKEN_FILE names. For others ask the emulator:
 /_emulator/assertion?subject=…&audience=…&lifetime=1h
 
+With --host, programs find what they would find on a host of Azure's or in a
+build, in place of an application's secrets: variables of the host are set, all
+others by which credentials are chosen are unset. The endpoints of managed
+identities have no TLS, as in Azure, but for Service Fabric's, whose certificate
+is its own. Azure Arc's keys are files in /var/opt/azcmagent/tokens (on Windows
+in %ProgramData%); clients insist on that place, but for old ones of Python.
+
 ` + exitStatusHelp,
 		Example: `  azid emulator --listen localhost:0 -- pytest
+
+  azid emulator --listen localhost:0 --host app-service -- pytest
 
   azid emulator --write-env emulator.env
   . ./emulator.env && azid token --scope https://vault.azure.net/.default
@@ -56,17 +66,19 @@ AZURE_FEDERATED_TOKEN_FILE names. For others ask the emulator:
 	flags.StringVar(&f.paths.ca, "ca-file", "", "write the certificate to trust to `FILE`")
 	flags.StringVar(&f.paths.assertion, "assertion-file", "", "keep a fresh federated assertion in `FILE`")
 	flags.StringVar(&f.paths.env, "write-env", "", "write the environment to `FILE`")
+	flags.StringVar(&f.arcKeys, "arc-keys", "", "leave the keys of Azure Arc's agent in `DIR`")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log requests to standard error")
+	addChoice(cmd, &f.host, "host", "be like", emulatedHostNames()...)
 	addChoice(cmd, &f.output, "output", "form of the environment", "env", "json")
 	cmd.AddCommand(newEmulatorSeed())
 	return cmd
 }
 
 type emulatorFlags struct {
-	listen, seed         string
-	allowRemote, verbose bool
-	paths                emulatorPaths
-	output               choice
+	listen, seed, arcKeys string
+	allowRemote, verbose  bool
+	paths                 emulatorPaths
+	host, output          choice
 }
 
 func (f *emulatorFlags) run(cmd *cobra.Command, command []string) (err error) {
@@ -78,6 +90,15 @@ func (f *emulatorFlags) run(cmd *cobra.Command, command []string) (err error) {
 	if err != nil {
 		return err
 	}
+	host := emulatedHostNamed(f.host.value)
+	if f.arcKeys != "" || host.identity == entratest.EndpointAzureArc {
+		keys, err := prepareArc(cmp.Or(f.arcKeys, cfg.ArcKeyDirectory))
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, keys.remove()) }()
+		cfg.ArcKeyDirectory = keys.path
+	}
 	server, err := entratest.Listen(f.listen, cfg)
 	if err != nil {
 		return listenError(err)
@@ -86,7 +107,7 @@ func (f *emulatorFlags) run(cmd *cobra.Command, command []string) (err error) {
 
 	files := &emulatorFiles{}
 	defer func() { err = errors.Join(err, files.remove()) }()
-	env, assertion, err := files.writeAll(server, cfg, f.paths)
+	env, assertion, err := files.writeAll(server, cfg, host, f.paths)
 	if err != nil {
 		return err
 	}
@@ -104,8 +125,8 @@ func (f *emulatorFlags) run(cmd *cobra.Command, command []string) (err error) {
 	if len(command) > 0 {
 		return runWith(ctx, env, command, cmd.InOrStdin(), stdout, stderr)
 	}
-	introduce(stderr, server, env, files)
-	if err := env.print(stdout, server.URL, f.output.value); err != nil {
+	introduce(stderr, server, cfg.Tenants[0].ID, host, files)
+	if err := env.print(stdout, server.URL, host.name, f.output.value); err != nil {
 		return err
 	}
 	<-ctx.Done()
@@ -156,14 +177,24 @@ func readSeed(path string) (*entratest.Config, error) {
 	return cfg, nil
 }
 
-func introduce(w io.Writer, s *entratest.Server, env environment, files *emulatorFiles) {
-	fmt.Fprintf(w, `Entra ID emulator at %s, tenant %s.
-In another shell:
-  . %s
-  azid token --scope https://management.azure.com/.default --decode
-That shell trusts the emulator's certificate instead of the usual ones.
+func introduce(w io.Writer, s *entratest.Server, tenant string, h emulatedHost, files *emulatorFiles) {
+	who := ""
+	switch {
+	case h.identity != "":
+		who = " --credential managed"
+	case h.name == "workload-identity":
+		who = " --credential workload"
+	}
+	fmt.Fprintf(w, "Entra ID emulator at %s, tenant %s.\nIn another shell:\n  . %s\n", s.URL, tenant, quoteIfNeeded(files.env))
+	if h.application() || who != "" {
+		fmt.Fprintf(w, "  azid token%s --scope https://management.azure.com/.default --decode\n", who)
+	}
+	if !h.application() {
+		fmt.Fprintf(w, "Programs find there what they would find on the host %s, and nothing else.\n", h.name)
+	}
+	fmt.Fprint(w, `That shell trusts the emulator's certificate instead of the usual ones.
 Ctrl-C stops the emulator and removes its files.
-`, s.URL, env.get("AZURE_TENANT_ID"), quoteIfNeeded(files.env))
+`)
 }
 
 //go:embed seed.json

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,14 +19,11 @@ type childExit struct{ status int }
 
 func (e *childExit) Error() string { return fmt.Sprintf("exit status %d", e.status) }
 
-// runWith runs a command with the environment added to this process's.
+// runWith runs a command in this process's environment as changed by env.
 func runWith(ctx context.Context, env environment, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	child := exec.CommandContext(ctx, args[0], args[1:]...)
 	child.Stdin, child.Stdout, child.Stderr = stdin, stdout, stderr
-	child.Env = os.Environ()
-	for _, v := range env {
-		child.Env = append(child.Env, v.name+"="+v.value) // the last of a name counts
-	}
+	child.Env = env.change(os.Environ())
 	child.Cancel = func() error {
 		if child.Process.Signal(os.Interrupt) != nil {
 			return child.Process.Kill() // Windows knows no other way
@@ -41,6 +40,20 @@ func runWith(ctx context.Context, env environment, args []string, stdin io.Reade
 		return fmt.Errorf("azid emulator: %s: %w", args[0], err)
 	}
 	return nil
+}
+
+// change returns the entries of a process's environment with e in their place.
+func (e environment) change(entries []string) []string {
+	entries = slices.DeleteFunc(slices.Clone(entries), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return slices.ContainsFunc(e, func(v variable) bool { return strings.EqualFold(v.name, name) })
+	})
+	for _, v := range e {
+		if !v.unset {
+			entries = append(entries, v.name+"="+v.value)
+		}
+	}
+	return entries
 }
 
 // commandAfterDash takes arguments after -- only: before it, a word is a

@@ -12,11 +12,14 @@ import (
 // environment is what other programs need to use the emulator, in order.
 type environment []variable
 
-type variable struct{ name, value string }
+type variable struct {
+	name, value string
+	unset       bool // they must not have it
+}
 
 func (e *environment) add(name, value string) {
 	if value != "" {
-		*e = append(*e, variable{name, value})
+		*e = append(*e, variable{name: name, value: value})
 	}
 }
 
@@ -29,18 +32,20 @@ func (e environment) get(name string) string {
 	return ""
 }
 
-// emulatorEnvironment describes the first application of the first tenant. What
-// the application does not have is left out.
-func emulatorEnvironment(s *entratest.Server, t entratest.Tenant, certificate, assertion, ca string) environment {
+// emulatorEnvironment describes a host, or the first application of the first
+// tenant. What the application does not have is left out.
+func emulatorEnvironment(h emulatedHost, f hostFacts, certificate, ca string) environment {
 	var e environment
-	e.add("AZURE_AUTHORITY_HOST", s.URL)
-	e.add("AZURE_TENANT_ID", t.ID)
-	if len(t.Applications) > 0 {
-		e.add("AZURE_CLIENT_ID", t.Applications[0].ClientID)
-		e.add("AZURE_CLIENT_SECRET", workingSecret(t.Applications[0], time.Now()))
+	e.add("AZURE_AUTHORITY_HOST", f.server.URL)
+	if h.application() {
+		e.add("AZURE_TENANT_ID", f.tenant.ID)
+		e.add("AZURE_CLIENT_ID", f.app.ClientID)
+		e.add("AZURE_CLIENT_SECRET", workingSecret(f.app, time.Now()))
+		e.add("AZURE_CLIENT_CERTIFICATE_PATH", certificate)
+		e.add("AZURE_FEDERATED_TOKEN_FILE", f.assertion)
+	} else {
+		h.variables(&e, f)
 	}
-	e.add("AZURE_CLIENT_CERTIFICATE_PATH", certificate)
-	e.add("AZURE_FEDERATED_TOKEN_FILE", assertion)
 	// Microsoft's cloud does not know the emulator, and is not to be asked about it.
 	e.add("AZURE_IDENTITY_DISABLE_INSTANCE_DISCOVERY", "true")
 	e.add("SSL_CERT_FILE", ca)       // Go, OpenSSL
@@ -61,22 +66,34 @@ func workingSecret(a entratest.Application, now time.Time) string {
 // shell is the environment as a POSIX shell reads it.
 func (e environment) shell() string {
 	var b strings.Builder
+	var unset []string
 	for _, v := range e {
-		fmt.Fprintln(&b, export(v.name, v.value))
+		if v.unset {
+			unset = append(unset, v.name)
+		} else {
+			fmt.Fprintln(&b, export(v.name, v.value))
+		}
+	}
+	if len(unset) > 0 {
+		fmt.Fprintln(&b, "unset "+strings.ReplaceAll(wrap(strings.Join(unset, " "), 72), "\n", "\nunset "))
 	}
 	return b.String()
 }
 
-func (e environment) print(w io.Writer, url, form string) error {
+func (e environment) print(w io.Writer, url, host, form string) error {
 	if form != "json" {
 		_, err := io.WriteString(w, e.shell())
 		return err
 	}
-	values := map[string]string{}
+	values, unset := map[string]string{}, []string{}
 	for _, v := range e {
-		values[v.name] = v.value
+		if v.unset {
+			unset = append(unset, v.name)
+		} else {
+			values[v.name] = v.value
+		}
 	}
-	return writeJSON(w, map[string]any{"url": url, "environment": values})
+	return writeJSON(w, map[string]any{"url": url, "host": host, "environment": values, "unset": unset})
 }
 
 // quoteIfNeeded quotes a path that a shell would not take as it is.

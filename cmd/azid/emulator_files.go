@@ -26,8 +26,9 @@ type emulatorFiles struct {
 }
 
 // writeAll writes the files and returns the environment that names them. There is
-// an assertion only if the application trusts the emulator's own issuer.
-func (f *emulatorFiles) writeAll(s *entratest.Server, cfg *entratest.Config, paths emulatorPaths) (environment, *assertionFile, error) {
+// an assertion only if the application trusts the emulator's own issuer. On a
+// host there is what belongs there.
+func (f *emulatorFiles) writeAll(s *entratest.Server, cfg *entratest.Config, h emulatedHost, paths emulatorPaths) (environment, *assertionFile, error) {
 	var err error
 	if f.dir, err = os.MkdirTemp("", "azid-emulator-"); err != nil {
 		return nil, nil, fmt.Errorf("azid emulator: %w", err)
@@ -42,20 +43,28 @@ func (f *emulatorFiles) writeAll(s *entratest.Server, cfg *entratest.Config, pat
 		return nil, nil, err
 	}
 	certificate := ""
-	if strings.EqualFold(app.ClientID, entratest.DefaultClientID) {
+	if h.application() && strings.EqualFold(app.ClientID, entratest.DefaultClientID) {
 		if certificate, err = f.write("", "client.pem", s.DefaultCertificatePEM(), 0o600); err != nil {
 			return nil, nil, err
 		}
 	}
-	assertion, err := f.writeAssertion(s.Emulator, app, paths.assertion)
-	if err != nil {
-		return nil, nil, err
+	facts := hostFacts{server: s, tenant: tenant, app: app, machine: cfg.ManagedIdentities}
+	if facts.machine == nil {
+		facts.machine = entratest.DefaultManagedIdentities()
 	}
-	assertionPath := ""
-	if assertion != nil {
-		assertionPath = assertion.path
+	var assertion *assertionFile
+	if h.application() || h.name == "workload-identity" || paths.assertion != "" {
+		if assertion, err = f.writeAssertion(s.Emulator, app, paths.assertion); err != nil {
+			return nil, nil, err
+		}
 	}
-	env := emulatorEnvironment(s, tenant, certificate, assertionPath, ca)
+	switch {
+	case assertion != nil:
+		facts.assertion = assertion.path
+	case h.name == "workload-identity":
+		return nil, nil, usagef("azid emulator: --host workload-identity: the first application of the seed trusts no assertion of the emulator's issuer: give it a federated credential")
+	}
+	env := emulatorEnvironment(h, facts, certificate, ca)
 	f.env, err = f.write(paths.env, "env", []byte(env.shell()), 0o600)
 	return env, assertion, err
 }

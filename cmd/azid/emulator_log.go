@@ -59,7 +59,10 @@ func logLine(en entratest.Entry) string {
 	}
 	line += fmt.Sprintf(": %d in %s", en.Status, showDuration(en.Duration))
 	if en.Error != "" {
-		line += fmt.Sprintf(", %s AADSTS%d", en.Error, en.Code)
+		line += ", " + en.Error
+	}
+	if en.Code != 0 {
+		line += fmt.Sprintf(" AADSTS%d", en.Code)
 	}
 	if en.Reason != "" {
 		line += ": " + en.Reason

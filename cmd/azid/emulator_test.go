@@ -27,7 +27,7 @@ func TestEmulatorFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	files := &emulatorFiles{}
-	env, assertion, err := files.writeAll(server, cfg, emulatorPaths{})
+	env, assertion, err := files.writeAll(server, cfg, emulatedHosts[0], emulatorPaths{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestEmulatorEnvironmentOfSeed(t *testing.T) {
 	}}}
 	files := &emulatorFiles{}
 	defer func() { _ = files.remove() }()
-	env, assertion, err := files.writeAll(server, &entratest.Config{Tenants: []entratest.Tenant{tenant}}, emulatorPaths{})
+	env, assertion, err := files.writeAll(server, &entratest.Config{Tenants: []entratest.Tenant{tenant}}, emulatedHosts[0], emulatorPaths{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func TestEmulatorEnvironmentOfSeed(t *testing.T) {
 	}
 	others := &emulatorFiles{}
 	defer func() { _ = others.remove() }()
-	_, _, err = others.writeAll(server, &entratest.Config{Tenants: []entratest.Tenant{tenant}}, emulatorPaths{assertion: filepath.Join(t.TempDir(), "a")})
+	_, _, err = others.writeAll(server, &entratest.Config{Tenants: []entratest.Tenant{tenant}}, emulatedHosts[0], emulatorPaths{assertion: filepath.Join(t.TempDir(), "a")})
 	if exitStatus(err) != exitUsage {
 		t.Errorf("--assertion-file without a federated credential: got %v", err)
 	}
@@ -106,5 +106,34 @@ func TestRequestLog(t *testing.T) {
 	}
 	if want := first + at + " GET /b: no answer\n" + at + " GET /c\uFFFD[2J: 200 in 0 ns\n"; out.String() != want {
 		t.Errorf("got %q, want %q", out.String(), want)
+	}
+}
+
+// The directory for Azure Arc's keys is made for its user alone, and nothing
+// else is removed with it.
+func TestArcKeys(t *testing.T) {
+	t.Parallel()
+	base := t.TempDir()
+	k, err := prepareArc(filepath.Join(base, "a", "b"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{filepath.Join(base, "a"), k.path} {
+		info, err := os.Stat(path)
+		if err != nil || info.Mode().Perm() != 0o700 && runtime.GOOS != "windows" {
+			t.Errorf("%s is %v, error %v", path, info, err)
+		}
+	}
+	if err := k.remove(); err != nil {
+		t.Error(err)
+	}
+	if left, _ := os.ReadDir(base); len(left) > 0 {
+		t.Errorf("%v is left", left)
+	}
+	if k, err = prepareArc(base); err != nil || k.remove() != nil {
+		t.Errorf("a directory that is there: %v", err)
+	}
+	if _, err := os.Stat(base); err != nil {
+		t.Errorf("a directory that was there is gone: %v", err)
 	}
 }

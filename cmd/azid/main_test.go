@@ -90,6 +90,7 @@ var unstable = []struct {
 }{
 	{regexp.MustCompile(`localhost:[1-9]\d+|127\.0\.0\.1:[1-9]\d+`), "localhost:PORT"},
 	{regexp.MustCompile(`azid-emulator-\d+`), "azid-emulator-N"},
+	{regexp.MustCompile(`\b[0-9a-f]{40}\b`), "THUMBPRINT"},
 	{regexp.MustCompile(`"(first|cached)Nanoseconds": \d+`), `"${1}Nanoseconds": N`},
 	{regexp.MustCompile(` +\d+(\.\d)? (ns|µs|ms)\b`), " T"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\dZ`), "DATE"},
@@ -126,6 +127,8 @@ func normal(ts *testscript.TestScript, neg bool, args []string) {
 
 var exportLine = regexp.MustCompile(`(?m)^export (\w+)='([^']*)'$`)
 
+var unsetLine = regexp.MustCompile(`(?m)^unset (.*)$`)
+
 // source waits for a file of exports and takes them over, as a shell does.
 func source(ts *testscript.TestScript, _ bool, args []string) {
 	path := ts.MkAbs(args[0])
@@ -135,6 +138,11 @@ func source(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Setenv(m[1], m[2])
 				if m[1] == "AZURE_AUTHORITY_HOST" {
 					ts.Setenv("PORT", m[2][strings.LastIndexByte(m[2], ':')+1:])
+				}
+			}
+			for _, m := range unsetLine.FindAllStringSubmatch(string(data), -1) {
+				for _, name := range strings.Fields(m[1]) {
+					ts.Setenv(name, "")
 				}
 			}
 			return

@@ -31,6 +31,7 @@ var tokenCredentials = []tokenCredential{
 	{"secret", "ClientSecretCredential", "AZURE_CLIENT_SECRET", openTokenSecret},
 	{"certificate", "ClientCertificateCredential", "AZURE_CLIENT_CERTIFICATE_PATH, …_PASSWORD", openTokenCertificate},
 	{"workload", "WorkloadIdentityCredential", "AZURE_FEDERATED_TOKEN_FILE", openTokenWorkload},
+	{"managed", "ManagedIdentityCredential", "the host; AZURE_CLIENT_ID if user-assigned", openTokenManaged},
 }
 
 func tokenCredentialsHelp() string {
@@ -38,7 +39,7 @@ func tokenCredentialsHelp() string {
 	for _, c := range tokenCredentials {
 		fmt.Fprintf(&b, "  %-11s  %s\n", c.name, c.reads)
 	}
-	return b.String() + "All of them read AZURE_TENANT_ID and AZURE_CLIENT_ID too.\n"
+	return b.String() + "All but the last read AZURE_TENANT_ID and AZURE_CLIENT_ID too.\n"
 }
 
 func openTokenEnvironment(o azcore.ClientOptions, tenant string) (azcore.TokenCredential, error) {
@@ -88,6 +89,17 @@ func openTokenCertificate(o azcore.ClientOptions, tenant string) (azcore.TokenCr
 func openTokenWorkload(o azcore.ClientOptions, tenant string) (azcore.TokenCredential, error) {
 	return azidentity.NewWorkloadIdentityCredential(
 		&azidentity.WorkloadIdentityCredentialOptions{ClientOptions: o, AdditionallyAllowedTenants: allow(tenant)})
+}
+
+func openTokenManaged(o azcore.ClientOptions, tenant string) (azcore.TokenCredential, error) {
+	if tenant != "" {
+		return nil, usagef("azid token: --tenant: a managed identity is of one tenant, which cannot be chosen")
+	}
+	options := &azidentity.ManagedIdentityCredentialOptions{ClientOptions: o}
+	if id := strings.TrimSpace(os.Getenv("AZURE_CLIENT_ID")); id != "" {
+		options.ID = azidentity.ClientID(id)
+	}
+	return azidentity.NewManagedIdentityCredential(options)
 }
 
 // variables returns the values of environment variables, or an error that names
