@@ -3,6 +3,7 @@ package entratest
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -222,10 +223,10 @@ func (c *call) hasMetadata() bool {
 	return ok
 }
 
-func (c *call) hasVersion(version string) bool {
-	ok := c.req.URL.Query().Get("api-version") == version
+func (c *call) hasVersion(versions ...string) bool {
+	ok := slices.Contains(versions, c.req.URL.Query().Get("api-version"))
 	if !ok {
-		c.entry.Reason = "the api-version is not " + version
+		c.entry.Reason = "the api-version is not " + strings.Join(versions, " or ")
 	}
 	return ok
 }

@@ -3,20 +3,17 @@
 package interop_test
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/coreos/go-oidc/v3/oidc"
 
 	"github.com/azid-go/azidentity/entratest"
 )
@@ -51,8 +48,8 @@ func startEmulator(t *testing.T, host string) *emulator {
 		if !tooLate.Stop() {
 			t.Errorf("azid emulator does not end when it is interrupted: %v", err)
 		}
-		if t.Failed() {
-			t.Logf("azid emulator: %v\n%s", err, stderr.String())
+		if err != nil {
+			t.Errorf("azid emulator: %v\n%s", err, stderr.String())
 		}
 		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 			t.Errorf("azid emulator left %v behind, %v", left, err)

@@ -9,8 +9,7 @@ type flow struct {
 	name string
 	// credential and proof say to a peer what to construct.
 	credential, proof string
-	// host is what the emulator stands for beside Entra ID: its variables are in
-	// the environment. Empty: nothing.
+	// host is where the peer is, as azid emulator --host names it.
 	host string
 	// id is the identity of the machine to ask for. Zero: the system-assigned one.
 	id identity
@@ -50,34 +49,68 @@ func inPython(why, says string) map[string]cannot {
 
 // flows is what every peer is told to do.
 var flows = []flow{
-	{name: "client secret", credential: "client", proof: "secret"},
-	{name: "client certificate", credential: "client", proof: "certificate"},
-	{name: "client certificate, with its chain", credential: "client", proof: "chain", cannot: map[string]cannot{
+	{name: "client secret", host: "application", credential: "client", proof: "secret"},
+	{name: "client certificate", host: "application", credential: "client", proof: "certificate"},
+	{name: "client certificate, with its chain", host: "application", credential: "client", proof: "chain", cannot: map[string]cannot{
 		pythonAIOPeer: {"it takes `send_certificate_chain`, and sends no chain", ""},
 	}},
-	{name: "federated assertion", credential: "client", proof: "assertion"},
-	{name: "environment, client secret", credential: "environment", proof: "secret", host: "environment"},
+	{name: "federated assertion", host: "application", credential: "client", proof: "assertion"},
+	{name: "environment, client secret", host: "application", credential: "environment", proof: "secret"},
 
-	{name: "workload identity", credential: "workloadIdentity", proof: "assertion", cannot: noWorkloadIdentity},
+	{name: "workload identity", host: "workload-identity", credential: "workloadIdentity", proof: "assertion", cannot: noWorkloadIdentity},
 	{name: "Azure Pipelines", credential: "pipelines", proof: "assertion", host: "pipelines", cannot: noPipelines},
 
-	{name: "on behalf of, client secret", credential: "onBehalfOf", proof: "secret"},
-	{name: "on behalf of, certificate", credential: "onBehalfOf", proof: "certificate"},
-	{name: "on behalf of, federated assertion", credential: "onBehalfOf", proof: "assertion", cannot: inPython(
+	{name: "workload identity as a managed identity", host: "workload-identity", credential: "managedIdentity", proof: "assertion", cannot: map[string]cannot{
+		microsoftPeer: {"its `ManagedIdentityCredential` does not look for a token file, and asks the metadata service", "169.254.169.254"},
+	}},
+
+	{name: "virtual machine", host: "imds", credential: "managedIdentity"},
+	{name: "virtual machine, client ID", host: "imds", credential: "managedIdentity", id: byClientID},
+	{name: "virtual machine, object ID", host: "imds", credential: "managedIdentity", id: byObjectID},
+	{name: "virtual machine, resource ID", host: "imds", credential: "managedIdentity", id: byResourceID},
+	{name: "App Service", host: "app-service", credential: "managedIdentity"},
+	{name: "App Service, client ID", host: "app-service", credential: "managedIdentity", id: byClientID},
+	{name: "App Service, object ID", host: "app-service", credential: "managedIdentity", id: byObjectID},
+	{name: "App Service, resource ID", host: "app-service", credential: "managedIdentity", id: byResourceID},
+	{name: "Azure ML", host: "azure-ml", credential: "managedIdentity"},
+	{name: "Azure ML, client ID", host: "azure-ml", credential: "managedIdentity", id: byClientID},
+	{name: "App Service of 2017", host: "legacy-app-service", credential: "managedIdentity", cannot: map[string]cannot{
+		javaScriptPeer: {"it cannot read the date that the endpoint writes, and takes the token for expired", "says that the token expires"},
+		microsoftPeer:  {"it cannot read the date that the endpoint writes", "invalid ExpiresOn format"},
+	}},
+	{name: "Cloud Shell", host: "cloud-shell", credential: "managedIdentity"},
+	{name: "Azure Arc", host: "arc", credential: "managedIdentity"},
+	{name: "Azure Arc, client ID", host: "arc", credential: "managedIdentity", id: byClientID, cannot: inPython(
+		"this version knows only the machine's own identity", "not supported by Azure Arc")},
+	{name: "Service Fabric", host: "service-fabric", credential: "managedIdentity", cannot: map[string]cannot{
+		javaScriptPeer: {"it does not know the host's certificate by its thumbprint, and trusts no other authority for it", "self-signed certificate"},
+	}},
+
+	{name: "on behalf of, client secret", host: "application", credential: "onBehalfOf", proof: "secret"},
+	{name: "on behalf of, certificate", host: "application", credential: "onBehalfOf", proof: "certificate"},
+	{name: "on behalf of, federated assertion", host: "application", credential: "onBehalfOf", proof: "assertion", cannot: inPython(
 		"`OnBehalfOfCredential` of this version takes a secret or a certificate", `Either "client_certificate" or "client_secret" must be provided`)},
 
-	{name: "wrong client secret", credential: "client", proof: "secret", secret: "wrong", refused: 7000215},
-	{name: "federated assertion, expired", credential: "client", proof: "assertion", federated: "lifetime=-1h", refused: 700024},
-	{name: "federated assertion, other subject", credential: "client", proof: "assertion", federated: "subject=other", refused: 700213},
-	{name: "federated assertion, other audience", credential: "client", proof: "assertion", federated: "audience=api://other", refused: 700212},
-	{name: "workload identity, token expired", credential: "workloadIdentity", proof: "assertion", federated: "lifetime=-1h", refused: 700024, cannot: noWorkloadIdentity},
-	{name: "workload identity, other audience", credential: "workloadIdentity", proof: "assertion", federated: "audience=api://other", refused: 700212, cannot: noWorkloadIdentity},
-	{name: "on behalf of, wrong client secret", credential: "onBehalfOf", proof: "secret", secret: "wrong", refused: 7000215},
-	{name: "on behalf of, user's token expired", credential: "onBehalfOf", proof: "secret", user: "lifetime=-1h", refused: 500133},
-	{name: "on behalf of, user's token for another API", credential: "onBehalfOf", proof: "secret", user: "audience=api://other", refused: 500131},
+	{name: "wrong client secret", host: "application", credential: "client", proof: "secret", secret: "wrong", refused: 7000215},
+	{name: "federated assertion, expired", host: "application", credential: "client", proof: "assertion", federated: "lifetime=-1h", refused: 700024},
+	{name: "federated assertion, other subject", host: "application", credential: "client", proof: "assertion", federated: "subject=other", refused: 700213},
+	{name: "federated assertion, other audience", host: "application", credential: "client", proof: "assertion", federated: "audience=api://other", refused: 700212},
+	{name: "workload identity, token expired", host: "application", credential: "workloadIdentity", proof: "assertion", federated: "lifetime=-1h", refused: 700024, cannot: noWorkloadIdentity},
+	{name: "workload identity, other audience", host: "application", credential: "workloadIdentity", proof: "assertion", federated: "audience=api://other", refused: 700212, cannot: noWorkloadIdentity},
+	{name: "on behalf of, wrong client secret", host: "application", credential: "onBehalfOf", proof: "secret", secret: "wrong", refused: 7000215},
+	{name: "on behalf of, user's token expired", host: "application", credential: "onBehalfOf", proof: "secret", user: "lifetime=-1h", refused: 500133},
+	{name: "on behalf of, user's token for another API", host: "application", credential: "onBehalfOf", proof: "secret", user: "audience=api://other", refused: 500131},
 }
 
 var (
 	noWorkloadIdentity = inPython("this version has no `WorkloadIdentityCredential`", "has no attribute 'WorkloadIdentityCredential'")
 	noPipelines        = inPython("this version has no `AzurePipelinesCredential`", "has no attribute 'AzurePipelinesCredential'")
 )
+
+// machineEndpoints are those that hosts have for managed identities.
+var machineEndpoints = map[string]entratest.Endpoint{
+	"imds": entratest.EndpointIMDS, "app-service": entratest.EndpointAppService,
+	"azure-ml": entratest.EndpointAzureML, "legacy-app-service": entratest.EndpointAzureML,
+	"cloud-shell": entratest.EndpointCloudShell, "arc": entratest.EndpointAzureArc,
+	"service-fabric": entratest.EndpointServiceFabric,
+}

@@ -19,7 +19,7 @@ const (
 )
 
 // TestMain runs the tests in a copy of this process that has no network but
-// loopback. What may need the network, building azid, is done before.
+// loopback, and a /var/opt of its own. What may need the network, building azid, is done before.
 func TestMain(m *testing.M) {
 	if os.Getenv(isolatedVar) != "" {
 		if err := isolated(); err != nil {

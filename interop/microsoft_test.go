@@ -4,6 +4,8 @@ package interop_test
 
 import (
 	"context"
+	"crypto"
+	"crypto/x509"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -58,13 +60,16 @@ func (e *emulator) goClient(t *testing.T) *http.Client {
 // microsoftCredential constructs one of Microsoft's credentials. The lines for ours, in
 // ours_test.go, differ in the package's name.
 func microsoftCredential(do ask, o azcore.ClientOptions) (azcore.TokenCredential, error) {
-	pem, err := os.ReadFile(do.Certificate)
-	if err != nil {
-		return nil, err
-	}
-	certs, key, err := microsoft.ParseCertificates(pem, nil)
-	if err != nil {
-		return nil, err
+	var certs []*x509.Certificate
+	var key crypto.PrivateKey
+	if do.Certificate != "" {
+		pem, err := os.ReadFile(do.Certificate)
+		if err != nil {
+			return nil, err
+		}
+		if certs, key, err = microsoft.ParseCertificates(pem, nil); err != nil {
+			return nil, err
+		}
 	}
 	assertion := func(context.Context) (string, error) { return do.Assertion, nil }
 	switch do.Credential + " " + do.Proof {
@@ -94,7 +99,7 @@ func microsoftCredential(do ask, o azcore.ClientOptions) (azcore.TokenCredential
 	case "onBehalfOf assertion":
 		return microsoft.NewOnBehalfOfCredentialWithClientAssertions(do.Tenant, do.Client, do.User, assertion,
 			&microsoft.OnBehalfOfCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true})
-	case "managedIdentity ":
+	case "managedIdentity ", "managedIdentity assertion":
 		options := &microsoft.ManagedIdentityCredentialOptions{ClientOptions: o}
 		switch do.IDKind {
 		case "client":

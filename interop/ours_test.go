@@ -4,6 +4,8 @@ package interop_test
 
 import (
 	"context"
+	"crypto"
+	"crypto/x509"
 	"fmt"
 	"os"
 
@@ -14,13 +16,16 @@ import (
 
 // ourCredential constructs one of our credentials.
 func ourCredential(do ask, o azcore.ClientOptions) (azcore.TokenCredential, error) {
-	pem, err := os.ReadFile(do.Certificate)
-	if err != nil {
-		return nil, err
-	}
-	certs, key, err := azidentity.ParseCertificates(pem, nil)
-	if err != nil {
-		return nil, err
+	var certs []*x509.Certificate
+	var key crypto.PrivateKey
+	if do.Certificate != "" {
+		pem, err := os.ReadFile(do.Certificate)
+		if err != nil {
+			return nil, err
+		}
+		if certs, key, err = azidentity.ParseCertificates(pem, nil); err != nil {
+			return nil, err
+		}
 	}
 	assertion := func(context.Context) (string, error) { return do.Assertion, nil }
 	switch do.Credential + " " + do.Proof {
@@ -50,7 +55,7 @@ func ourCredential(do ask, o azcore.ClientOptions) (azcore.TokenCredential, erro
 	case "onBehalfOf assertion":
 		return azidentity.NewOnBehalfOfCredentialWithClientAssertions(do.Tenant, do.Client, do.User, assertion,
 			&azidentity.OnBehalfOfCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true})
-	case "managedIdentity ":
+	case "managedIdentity ", "managedIdentity assertion":
 		options := &azidentity.ManagedIdentityCredentialOptions{ClientOptions: o}
 		switch do.IDKind {
 		case "client":

@@ -53,21 +53,21 @@ type answer struct {
 
 // A peer is a library that can get tokens.
 type peer struct {
-	name  string
-	agent *regexp.Regexp // the User-Agent of its requests, and in it the version
+	name, library string
+	agent         *regexp.Regexp // the User-Agent of its requests, and in it the version
+	inProcess     bool           // so that the environment is this process's
 	// start starts the peer in the environment of an emulator, and returns how it
 	// is asked. It ends with the test.
 	start func(*testing.T, *emulator) func(*testing.T, ask) answer
 }
 
-func peers() []peer {
-	return []peer{
-		{microsoftPeer, regexp.MustCompile(`azsdk-go-azidentity/v([0-9.]+)`), startMicrosoft},
-		{ourPeer, regexp.MustCompile(`azid-go-azidentity/(\S+)`), startOurs},
-		{pythonPeer, regexp.MustCompile(`azsdk-python-identity/(\S+)`), startPython(false)},
-		{pythonAIOPeer, regexp.MustCompile(`azsdk-python-identity/(\S+)`), startPython(true)},
-		{javaScriptPeer, regexp.MustCompile(`azsdk-js-identity/(\S+)`), startJavaScript},
-	}
+// peers are the columns of docs/interop.md.
+var peers = []peer{
+	{pythonPeer, "azure-identity", regexp.MustCompile(`azsdk-python-identity/(\S+)`), false, startPython(false)},
+	{pythonAIOPeer, "azure-identity", regexp.MustCompile(`azsdk-python-identity/(\S+)`), false, startPython(true)},
+	{javaScriptPeer, "@azure/identity", regexp.MustCompile(`azsdk-js-identity/(\S+)`), false, startJavaScript},
+	{microsoftPeer, "azidentity", regexp.MustCompile(`azsdk-go-azidentity/v(\S+)`), true, goPeer(microsoftCredential)},
+	{ourPeer, "", regexp.MustCompile(`azsdk-go-azidentity/v(\S+)`), true, goPeer(ourCredential)},
 }
 
 // asked numbers the resources that tokens are asked for, so that every request can

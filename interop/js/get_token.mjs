@@ -70,12 +70,16 @@ function construct(to) {
   }
 }
 
+function describe(error) {
+  return `${error.name}: ${error.message}` + (error.cause ? `; ${describe(error.cause)}` : "");
+}
+
 async function answer(to) {
   try {
     const { token, expiresOnTimestamp } = await construct(to).getToken(to.scope);
     return { token, expiresOn: Math.floor(expiresOnTimestamp / 1000) };
   } catch (error) {
-    return { error: `${error.name}: ${error.message}` };
+    return { error: describe(error) };
   }
 }
 
