@@ -32,6 +32,10 @@ const credNameManagedIdentity = "ManagedIdentityCredential"
 //	Azure Arc, if the agent confirms it          yes       yes       yes
 //	Azure ML, App Service of 2017                yes       no        no
 //	Cloud Shell, Service Fabric                  no        no        no
+//	a pod with workload identity                 yes       –         –
+//
+// A pod's identity is known by its client ID. Object and resource IDs are asked
+// for at the metadata service of the node instead.
 type ManagedIDKind interface {
 	fmt.Stringer
 	kind() managedidentity.Kind
@@ -71,6 +75,26 @@ type ManagedIdentityCredentialOptions struct {
 	// ID names a user-assigned identity. Default: the identity of the host.
 	ID ManagedIDKind
 
+	// ProbeFirst is for a credential in a chain that also runs outside of Azure.
+	// Before the first token, the metadata service of virtual machines gets a
+	// second to show that it is there; it is refused a token's patience, of half a
+	// minute and more, if it does not, or if something else answers in its place.
+	// The credential is unavailable then, without being asked again for five
+	// seconds. Once the service has answered, there are no more probes. Other
+	// hosts are not probed: the environment says that they are there, as
+	// AZURE_POD_IDENTITY_AUTHORITY_HOST does of the metadata service.
+	//
+	// The request is the one of Microsoft's libraries, which the service refuses
+	// at once: it lacks the header Metadata. The service of a machine that has only
+	// just started may take longer than a second. Default: no probe.
+	ProbeFirst bool
+
+	// DisableTokenExchange leaves AZURE_FEDERATED_TOKEN_FILE to
+	// [WorkloadIdentityCredential], as Microsoft's azidentity does: in a pod with
+	// workload identity, tokens are then those of the node's identities. Default:
+	// the pod's identity comes first, as in Python and JavaScript.
+	DisableTokenExchange bool
+
 	// Tokens says how tokens are kept in memory.
 	Tokens TokenOptions
 }
@@ -80,9 +104,16 @@ type ManagedIdentityCredentialOptions struct {
 //
 // The constructor finds out where that is by the environment, in this order:
 // Service Fabric, App Service and its family, Azure Arc by its variables, Azure
-// ML, Cloud Shell, Azure Arc by its agent, and else the metadata service of
-// virtual machines (at AZURE_POD_IDENTITY_AUTHORITY_HOST, if that is set).
-type ManagedIdentityCredential struct{ mi *managedIdentity }
+// ML, Cloud Shell, Azure Arc by its agent, a pod with workload identity
+// (AZURE_FEDERATED_TOKEN_FILE, AZURE_TENANT_ID, and AZURE_CLIENT_ID or an ID), and
+// else the metadata service of virtual machines (at
+// AZURE_POD_IDENTITY_AUTHORITY_HOST, if that is set).
+//
+// In a pod with workload identity it does what [WorkloadIdentityCredential] does.
+type ManagedIdentityCredential struct {
+	mi       *managedIdentity
+	exchange *WorkloadIdentityCredential // in place of mi
+}
 
 // A managedIdentity is what a credential asks for and where.
 type managedIdentity struct {
@@ -90,6 +121,7 @@ type managedIdentity struct {
 	identity managedidentity.Identity
 	tracer   tracing.Tracer
 	sharing  bool // of the direct transport
+	probes   bool
 	memory
 }
 
@@ -103,14 +135,26 @@ func NewManagedIdentityCredential(options *ManagedIdentityCredentialOptions) (*M
 	c := &managedIdentity{
 		tracer:  o.TracingProvider.NewTracer(module, version),
 		sharing: o.Transport == nil,
+		probes:  options.ProbeFirst,
 	}
 	if id := options.ID; id != nil {
 		c.identity = managedidentity.Identity{Kind: id.kind(), Value: strings.TrimSpace(id.String())}
 	}
-	var err error
-	c.client, err = managedidentity.New(managedidentity.Config{
+	cfg := managedidentity.Config{
 		Identity: c.identity, Options: o, Direct: entra.DirectTransport, Module: module, Version: version,
-	})
+		ProbeFirst: options.ProbeFirst, NoTokenExchange: options.DisableTokenExchange,
+	}
+	if managedidentity.Detect(cfg) == managedidentity.TokenExchange {
+		w, err := newWorkloadIdentityCredential(credNameManagedIdentity, &WorkloadIdentityCredentialOptions{
+			ClientOptions: o, ClientID: c.identity.Value, Tokens: options.Tokens,
+		})
+		if err != nil {
+			return nil, err
+		}
+		return &ManagedIdentityCredential{exchange: w}, nil
+	}
+	var err error
+	c.client, err = managedidentity.New(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", credNameManagedIdentity, err)
 	}
@@ -119,17 +163,26 @@ func NewManagedIdentityCredential(options *ManagedIdentityCredentialOptions) (*M
 		Client: fmt.Sprintf("%d %s", c.identity.Kind, strings.ToLower(c.identity.Value)),
 		Proof:  mac(string(c.client.Source()), c.client.Secret().Expose()),
 	}, o, options.Tokens, false)
-	return &ManagedIdentityCredential{c}, nil
+	return &ManagedIdentityCredential{mi: c}, nil
 }
 
 // GetToken returns a token for the identity, from memory if there is one. Azure
 // SDK clients call it. It takes one scope, or a resource. Claims make it ask for
-// another token; hosts other than Service Fabric may answer with the same one.
+// another token. With EnableCAE, Service Fabric and App Service are told which one
+// was refused; other hosts may answer with the same one.
 //
 // If there is no such identity here, the error is one on which a chain goes on
 // (see [IsCredentialUnavailable]); other failures are
 // [*AuthenticationFailedError].
 func (c *ManagedIdentityCredential) GetToken(ctx context.Context, opts policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	if err := checkResource(opts.Scopes); err != nil {
+		return azcore.AccessToken{}, err
+	}
+	if c.exchange != nil {
+		opts.Scopes = []string{managedResource(opts.Scopes[0]) + "/.default"}
+		opts.TenantID = "" // an identity has one tenant, here as on other hosts
+		return c.exchange.GetToken(ctx, opts)
+	}
 	return c.mi.token(ctx, &opts)
 }
 
@@ -137,6 +190,9 @@ func (c *ManagedIdentityCredential) GetToken(ctx context.Context, opts policy.To
 // those of a transport that was passed in. Calling it is optional, and more than
 // once is fine. A closed credential still answers.
 func (c *ManagedIdentityCredential) Close() error {
+	if c.exchange != nil {
+		return c.exchange.Close()
+	}
 	c.mi.close()
 	c.mi.client.Close()
 	if c.mi.sharing {
@@ -151,15 +207,20 @@ func (c *managedIdentity) token(ctx context.Context, opts *policy.TokenRequestOp
 		ctx, end = runtime.StartSpan(ctx, credNameManagedIdentity+".GetToken", c.tracer, nil)
 		defer func() { end(err) }()
 	}
-	if len(opts.Scopes) != 1 || managedResource(opts.Scopes[0]) == "" || strings.ContainsAny(opts.Scopes[0], " \t\r\n") {
-		err := errors.New("a token of a managed identity is for one resource: pass exactly one scope, such as https://management.azure.com/.default")
-		return azcore.AccessToken{}, &AuthenticationFailedError{message: credNameManagedIdentity + ": " + err.Error(), cause: err}
-	}
 	t, err := c.tokens.Get(ctx, tokencache.Query{Owner: c.owner, Scopes: opts.Scopes, CAE: opts.EnableCAE, Claims: opts.Claims}, c)
 	if err != nil {
 		return azcore.AccessToken{}, c.failure(err)
 	}
 	return azcore.AccessToken{Token: t.Value, ExpiresOn: t.ExpiresOn, RefreshOn: t.RefreshOn}, nil
+}
+
+// checkResource refuses scopes that are not one resource.
+func checkResource(scopes []string) error {
+	if len(scopes) == 1 && managedResource(scopes[0]) != "" && !strings.ContainsAny(scopes[0], " \t\r\n") {
+		return nil
+	}
+	err := errors.New("a token of a managed identity is for one resource: pass exactly one scope, such as https://management.azure.com/.default")
+	return &AuthenticationFailedError{message: credNameManagedIdentity + ": " + err.Error(), cause: err}
 }
 
 // managedResource returns the resource of a scope. Only one final "/.default"
@@ -205,7 +266,7 @@ func (c *managedIdentity) failure(err error) error {
 	if e.Verdict == managedidentity.Unavailable && err == error(e) { //nolint:errorlint // wrapped, it is a wait that ended
 		return &credentialUnavailableError{message}
 	}
-	f := &AuthenticationFailedError{message: message, cause: err, Code: e.Code}
+	f := &AuthenticationFailedError{message: message, cause: err, Code: e.Code, Claims: e.Claims}
 	if e.RetryAfter > 0 {
 		f.RetryAfter = max(time.Until(e.Received.Add(e.RetryAfter)), 0)
 	}
@@ -222,6 +283,8 @@ func (c *managedIdentity) advice(e *managedidentity.Error) string {
 		return "check that the identity is assigned to this host and that the ID is right and of its kind: ClientID, ObjectID and ResourceID are different things"
 	case e.Status == 400:
 		return "switch on the system-assigned identity of this host, or name a user-assigned one in ID"
+	case e.Status == 0 && e.Source == managedidentity.IMDS && c.probes:
+		return "on a machine outside of Azure use another credential; on one that has only just started, try again, or leave out ProbeFirst"
 	case e.Status == 0 && e.Source == managedidentity.IMDS:
 		return "on a machine outside of Azure use another credential; in a container, check that its network leads to 169.254.169.254"
 	case e.Status == 0:

@@ -69,13 +69,18 @@ type WorkloadIdentityCredential struct {
 // nothing, and touches no network. What is missing is one error that names all
 // of it, and on which a chain goes on.
 func NewWorkloadIdentityCredential(options *WorkloadIdentityCredentialOptions) (*WorkloadIdentityCredential, error) {
+	return newWorkloadIdentityCredential(credNameWorkloadIdentity, options)
+}
+
+// newWorkloadIdentityCredential makes one that its errors call by the name.
+func newWorkloadIdentityCredential(name string, options *WorkloadIdentityCredentialOptions) (*WorkloadIdentityCredential, error) {
 	if options == nil {
 		options = &WorkloadIdentityCredentialOptions{}
 	}
 	client := cmp.Or(options.ClientID, unquote(os.Getenv(envClientID)))
 	tenant := cmp.Or(options.TenantID, unquote(os.Getenv(envTenantID)))
 	path := cmp.Or(options.TokenFilePath, unquote(os.Getenv(envTokenFile)))
-	if err := checkWorkload(client, tenant, path); err != nil {
+	if err := checkWorkload(name, client, tenant, path); err != nil {
 		return nil, err
 	}
 	var proxy *tokenProxy
@@ -85,10 +90,10 @@ func NewWorkloadIdentityCredential(options *WorkloadIdentityCredentialOptions) (
 			err = fmt.Errorf("EnableAzureProxy with %s set needs a transport of its own: leave ClientOptions.Transport empty", envProxy)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", credNameWorkloadIdentity, err)
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	app, err := newApplication(credNameWorkloadIdentity, tenant, client, &tokenFile{path, proxy}, appOptions{
+	app, err := newApplication(name, tenant, client, &tokenFile{path, proxy}, appOptions{
 		ClientOptions:              options.ClientOptions,
 		additionallyAllowedTenants: options.AdditionallyAllowedTenants,
 		disableInstanceDiscovery:   options.DisableInstanceDiscovery,
@@ -103,7 +108,7 @@ func NewWorkloadIdentityCredential(options *WorkloadIdentityCredentialOptions) (
 
 // checkWorkload names all that is missing. None of it at all is a pod that the
 // webhook did not see.
-func checkWorkload(client, tenant, path string) error {
+func checkWorkload(name, client, tenant, path string) error {
 	var missing []string
 	for _, v := range []struct{ value, option, variable string }{
 		{client, "ClientID", envClientID}, {tenant, "TenantID", envTenantID}, {path, "TokenFilePath", envTokenFile},
@@ -120,7 +125,7 @@ func checkWorkload(client, tenant, path string) error {
 		next = `in Kubernetes, the pod needs the label azure.workload.identity/use: "true" and its service account the annotation azure.workload.identity/client-id, and the webhook has to run when the pod is created`
 	}
 	return NewCredentialUnavailableError(fmt.Sprintf("%s: workload identity is not configured: missing %s; %s",
-		credNameWorkloadIdentity, strings.Join(missing, ", "), next))
+		name, strings.Join(missing, ", "), next))
 }
 
 // GetToken returns a token for the workload, from memory if there is one. Azure

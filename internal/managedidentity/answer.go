@@ -38,6 +38,7 @@ type answer struct {
 	Error       json.RawMessage `json:"error"`
 	Description text            `json:"error_description"`
 	Message     text            `json:"message"` // App Service
+	Claims      text            `json:"claims"`
 }
 
 // A shape is what a body is, structurally. No text is looked at.

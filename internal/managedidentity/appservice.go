@@ -21,6 +21,7 @@ func openAppService(e *environment) (host, error) {
 			r.Header["X-Identity-Header"] = []string{shown}
 			r.Header["Metadata"] = []string{"true"} // Azure Automation wants it
 		},
+		revokes: true, revoking: "2025-03-30",
 		retries: hostRetries, verdicts: hostVerdicts,
 	}, errors.Join(local("IDENTITY_ENDPOINT", u), checkHeader("IDENTITY_HEADER", shown))
 }

@@ -28,6 +28,12 @@ type Config struct {
 	Direct          *http.Transport
 	Module, Version string // of the library, for the User-Agent
 
+	// ProbeFirst asks the metadata service whether it is there, briefly, before it
+	// is asked for a token.
+	ProbeFirst bool
+	// NoTokenExchange leaves out [TokenExchange].
+	NoTokenExchange bool
+
 	// The machine. The zero values mean this one.
 	Getenv  func(string) string
 	Exists  func(path string) bool
@@ -44,6 +50,7 @@ type Client struct {
 	schedule  schedule
 	try       time.Duration
 	pinned    *http.Transport
+	probe     *probe // nil if there is nothing to find out
 
 	mu   sync.Mutex                   // guards last
 	last map[string][sha256.Size]byte // by resource, of the token handed out last, where the host wants to know
@@ -52,9 +59,8 @@ type Client struct {
 // defaultTryTimeout bounds one try.
 const defaultTryTimeout = 30 * time.Second
 
-// New reads the environment, once, and chooses the source. It does no I/O but
-// for looking whether Azure Arc's agent is installed.
-func New(cfg Config) (*Client, error) {
+// environment is the machine's.
+func (cfg *Config) environment() *environment {
 	keys, agent := arcPlaces()
 	e := &environment{getenv: cfg.Getenv, exists: cfg.Exists, keys: keys, agent: agent}
 	if e.getenv == nil {
@@ -66,11 +72,32 @@ func New(cfg Config) (*Client, error) {
 	if cfg.ArcKeys != "" {
 		e.keys = cfg.ArcKeys
 	}
+	// The other kinds of ID name no application that could show an assertion;
+	// the metadata service knows them.
+	byClient := cfg.Identity.Kind == ClientID && cfg.Identity.Value != "" || cfg.Identity.Kind == SystemAssigned && e.get("AZURE_CLIENT_ID") != ""
+	e.exchanges = !cfg.NoTokenExchange && byClient
+	return e
+}
+
+// Detect returns the source that [New] would choose.
+func Detect(cfg Config) Source { return cfg.environment().detect().source }
+
+// New reads the environment, once, and chooses the source. It does no I/O but
+// for looking whether Azure Arc's agent is installed. [TokenExchange] has no
+// client: Entra ID is asked in its place.
+func New(cfg Config) (*Client, error) {
+	e := cfg.environment()
 	c := &Client{identity: cfg.Identity, detection: e.detect()}
 	fail := func(err error) (*Client, error) { return nil, fmt.Errorf("%v: %w", c.detection, err) }
+	if c.detection.open == nil {
+		return fail(errors.New("Entra ID is to be asked"))
+	}
 	h, err := c.detection.open(e)
 	if err != nil {
 		return fail(err)
+	}
+	if cfg.ProbeFirst && h.probes {
+		c.probe = &probe{}
 	}
 	if err := h.selectors.check(cfg.Identity); err != nil {
 		return fail(err)
@@ -160,6 +187,12 @@ type Token struct {
 // Token asks for a token, again and again as the source's schedule has it. An
 // error is the context's end, or an [*Error].
 func (c *Client) Token(ctx context.Context, r Request) (Token, error) {
+	if e := c.check(ctx); e != nil {
+		if err := ctx.Err(); err != nil {
+			return Token{}, fmt.Errorf("%w, while %s was probed", err, c.detection.source)
+		}
+		return Token{}, e
+	}
 	for n := 0; ; n++ {
 		sent := time.Now()
 		a := c.ask(ctx, r)
@@ -226,6 +259,7 @@ func (c *Client) failure(a attempt, tries int) *Error {
 	e.RetryAfter = retryAfter(a.response.Header)
 	if e.Body = harmless(a.status, a.body, a.secrets...); e.Body != nil {
 		e.Code, e.Description = a.answer.problem()
+		e.Claims = string(a.answer.Claims)
 	}
 	return e
 }

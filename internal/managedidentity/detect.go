@@ -14,6 +14,7 @@ const (
 	ServiceFabric Source = "Service Fabric"
 	AppService    Source = "App Service"
 	AzureArc      Source = "Azure Arc"
+	TokenExchange Source = "token exchange"
 	AzureML       Source = "Azure ML"
 	CloudShell    Source = "Cloud Shell"
 	IMDS          Source = "IMDS"
@@ -25,14 +26,17 @@ type environment struct {
 	exists func(path string) bool
 	keys   string // where Azure Arc's agent keeps its keys; empty where there is no such agent
 	agent  string // path of that agent's executable
+	// exchanges says that an assertion could be exchanged for a token, if there
+	// is one.
+	exchanges bool
 }
 
 // A detection is a row of the table by which a source is chosen.
 type detection struct {
 	source    Source
-	variables []string                // all of them have to be set
-	or        func(*environment) bool // if not nil, decides instead of variables
-	open      func(*environment) (host, error)
+	variables []string                         // all of them have to be set
+	or        func(*environment) bool          // if not nil, decides instead of variables
+	open      func(*environment) (host, error) // nil: Entra ID is asked
 	why       string
 }
 
@@ -52,6 +56,9 @@ func detections() []detection {
 			"nothing else has the endpoint alone"},
 		{AzureArc, nil, func(e *environment) bool { return e.agent != "" && e.exists(e.agent) }, openArc,
 			"most programs on an Arc machine see no variables, but the agent is installed"},
+		{TokenExchange, []string{"AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE"}, func(e *environment) bool {
+			return e.exchanges && e.get("AZURE_TENANT_ID") != "" && e.get("AZURE_FEDERATED_TOKEN_FILE") != ""
+		}, nil, "a pod with workload identity; its node has an identity too, but that is not the pod's"},
 		{IMDS, nil, func(*environment) bool { return true }, openIMDS,
 			"virtual machines, scale sets, AKS nodes and container instances set nothing"},
 	}

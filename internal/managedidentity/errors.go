@@ -22,6 +22,7 @@ type Error struct {
 	Body        []byte // nil if it may hold something secret
 
 	Code, Description string // what the host says
+	Claims            string // a challenge, as JSON
 	Why               string // what that means
 	Tries             int
 	RetryAfter        time.Duration

@@ -80,7 +80,11 @@ type host struct {
 	challenge *challenge
 	// confirms says that the answer has to name the identity asked for.
 	confirms bool
-	revokes  bool   // understands which token a claims challenge is about
+	// probes says that somebody else, or nobody, may be at the address.
+	probes  bool
+	revokes bool // understands which token a claims challenge is about
+	// revoking is the version to be asked for that, if it is another.
+	revoking string
 	pin      []byte // SHA-1 of its certificate, if that is not to be verified otherwise
 	retries  []retryRow
 	verdicts []verdictRow
