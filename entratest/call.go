@@ -30,7 +30,7 @@ type call struct {
 	// nil when nothing.
 	segment string
 	tenant  *tenant
-	form    url.Values
+	form    url.Values // the query, at the authorize endpoint
 	formErr *refusal
 
 	traceID       string
@@ -67,7 +67,10 @@ func (e *Emulator) newCall(w http.ResponseWriter, r *http.Request, routes []rout
 			c.tenant = c.directory.first()
 		}
 	}
-	if r.Method == http.MethodPost && !c.route.private {
+	switch {
+	case c.route.endpoint == EndpointAuthorize:
+		c.form = r.URL.Query()
+	case r.Method == http.MethodPost && !c.route.private:
 		c.form, c.formErr = readForm(w, r)
 	}
 	c.entry = newEntry(c)

@@ -48,8 +48,9 @@ func (c *call) client() (*application, *refusal) {
 	return app, nil
 }
 
-// authenticateClient identifies a confidential client and checks its proof.
-func (c *call) authenticateClient() (*application, proof, *refusal) {
+// namedClient identifies the application of a request to the token endpoint, without a
+// proof.
+func (c *call) namedClient() (*application, *refusal) {
 	// Basic authentication (RFC 6749 section 2.3.1) is what OAuth libraries other
 	// than Microsoft's try first.
 	if id, secret, ok := c.basicAuth(); ok && c.form.Get("client_secret") == "" {
@@ -57,21 +58,42 @@ func (c *call) authenticateClient() (*application, proof, *refusal) {
 		c.form.Set("client_secret", secret)
 		c.entry.ClientID = id
 	}
-	app, ref := c.client()
+	return c.client()
+}
+
+// authenticateClient identifies a confidential client and checks its proof.
+func (c *call) authenticateClient() (*application, proof, *refusal) {
+	app, ref := c.namedClient()
 	if ref != nil {
 		return nil, "", ref
 	}
+	proof, ref := c.prove(app, web)
+	return app, proof, ref
+}
+
+// hasProof reports whether the form has one, good or bad.
+func (c *call) hasProof() bool {
+	return c.form.Get("client_assertion") != "" || c.form.Get("client_secret") != ""
+}
+
+// prove checks the application's proof. A public client must not have any.
+func (c *call) prove(app *application, kind platform) (proof, *refusal) {
 	assertion, secret := c.form.Get("client_assertion"), c.form.Get("client_secret")
 	switch {
+	case kind == publicClient && c.hasProof():
+		return "", refuse(700025, "the redirect URI is that of a public client, and the form has a client_assertion or client_secret",
+			"Client is public so neither 'client_assertion' nor 'client_secret' should be presented.")
+	case kind == publicClient:
+		return proofNone, nil
 	case assertion != "":
 		if got := c.form.Get("client_assertion_type"); got != jwtBearer {
-			return nil, "", missing("client_assertion_type", "client_assertion_type is not "+jwtBearer)
+			return "", missing("client_assertion_type", "client_assertion_type is not "+jwtBearer)
 		}
-		return app, proofAssertion, c.checkAssertion(app, assertion)
+		return proofAssertion, c.checkAssertion(app, assertion)
 	case secret != "":
-		return app, proofSecret, c.checkSecret(app, secret)
+		return proofSecret, c.checkSecret(app, secret)
 	}
-	return nil, "", refuse(7000218, "the form has neither client_assertion nor client_secret",
+	return "", refuse(7000218, "the form has neither client_assertion nor client_secret",
 		"The request body must contain the following parameter: 'client_assertion' or 'client_secret'.")
 }
 

@@ -18,6 +18,11 @@ const (
 	// DefaultUsername is the one user of the default tenant.
 	DefaultUsername = "user@emulator.example.com"
 
+	// DefaultRedirectURI is that of the default application as a web application,
+	// DefaultPublicRedirectURI that as a public client, with any port.
+	DefaultRedirectURI       = "https://app.emulator.example.com/signin"
+	DefaultPublicRedirectURI = "http://localhost"
+
 	// DefaultFederatedSubject is the subject that the default application's
 	// federated credential trusts when the emulator's own issuer says it.
 	DefaultFederatedSubject = "system:serviceaccount:default:workload"
@@ -117,6 +122,13 @@ type Application struct {
 	// Certificates and its subject is that of a certificate in Certificates.
 	AllowSubjectNameIssuer bool                  `json:"allowSubjectNameIssuer,omitempty"`
 	FederatedCredentials   []FederatedCredential `json:"federatedCredentials,omitempty"`
+	// RedirectURIs are where the application, as a web application, has users sent
+	// when they have signed in. It proves itself when it redeems their codes.
+	RedirectURIs []string `json:"redirectUris,omitempty"`
+	// PublicRedirectURIs are those of the application as a mobile or desktop one: a
+	// public client, which has nothing to prove itself by and must not try. The port of
+	// http://localhost does not count in either list.
+	PublicRedirectURIs []string `json:"publicRedirectUris,omitempty"`
 	// Roles maps a resource identifier to the app roles granted on it.
 	Roles map[string][]string `json:"roles,omitempty"`
 	// TokenLifetime overrides that of Config, for CAE tokens too.
@@ -165,8 +177,9 @@ type Issuer struct {
 // DefaultTenant returns what a nil [Config] contains: the tenant [DefaultTenantID]
 // with the application [DefaultClientID], which has [DefaultClientSecret], the
 // certificate of [Emulator.DefaultCertificate] and a federated credential that
-// trusts [DefaultFederatedSubject], and with the user [DefaultUsername]. Use it to add to the default instead of
-// replacing it.
+// trusts [DefaultFederatedSubject], [DefaultRedirectURI] and
+// [DefaultPublicRedirectURI], and with the user [DefaultUsername]. Use it to add to the
+// default instead of replacing it.
 func DefaultTenant() Tenant {
 	return Tenant{
 		ID:      DefaultTenantID,
@@ -182,6 +195,8 @@ func DefaultTenant() Tenant {
 				Subject: DefaultFederatedSubject,
 			}},
 			AllowSubjectNameIssuer: true,
+			RedirectURIs:           []string{DefaultRedirectURI},
+			PublicRedirectURIs:     []string{DefaultPublicRedirectURI},
 		}},
 	}
 }

@@ -162,6 +162,7 @@ func (t *tenant) addApplication(p *problems, path string, in Application) {
 	a.ClientID = strings.ToLower(in.ClientID)
 	a.Secrets = slices.Clone(in.Secrets)
 	a.FederatedCredentials = slices.Clone(in.FederatedCredentials)
+	a.RedirectURIs, a.PublicRedirectURIs = slices.Clone(in.RedirectURIs), slices.Clone(in.PublicRedirectURIs)
 	a.Roles = make(map[string][]string, len(in.Roles))
 	for resource, roles := range in.Roles {
 		a.Roles[resource] = slices.Clone(roles)
@@ -203,6 +204,8 @@ func (t *tenant) addApplication(p *problems, path string, in Application) {
 			a.FederatedCredentials[i].Audiences = []string{DefaultFederatedAudience}
 		}
 	}
+	p.redirectURIs(path+".redirectUris", in.RedirectURIs)
+	p.redirectURIs(path+".publicRedirectUris", in.PublicRedirectURIs)
 	t.apps[a.ClientID] = a
 }
 

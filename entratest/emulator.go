@@ -22,6 +22,7 @@ type Emulator struct {
 	journal *journal
 	faults  faultList
 	refresh refreshTokens
+	codes   authorizationCodes
 	arcKeys sync.Map // key to path, of Azure Arc's challenges
 
 	signing    func() *signingKey // of issued tokens

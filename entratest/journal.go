@@ -69,9 +69,11 @@ func newEntry(c *call) Entry {
 		GrantType: c.form.Get("grant_type"),
 		Scope:     c.form.Get("scope"),
 		Query:     redactValues(r.URL.Query()),
-		Form:      redactValues(c.form),
 		Header:    http.Header{},
 		segment:   c.segment,
+	}
+	if c.route.endpoint != EndpointAuthorize {
+		en.Form = redactValues(c.form)
 	}
 	if c.tenant != nil {
 		en.Tenant = c.tenant.ID

@@ -27,7 +27,7 @@ func onBehalfOf(c *call) (*grant, *refusal) {
 	if ref != nil {
 		return nil, ref
 	}
-	return c.issueForUser(app, proof, user)
+	return c.issueForUser(app, proof, user, web, offlineIn(c.form.Get("scope")))
 }
 
 // checkUserAssertion verifies an access token of this emulator that a user has for

@@ -3,13 +3,12 @@ package entratest
 import (
 	"strings"
 	"sync"
-	"time"
 )
 
 // refreshRecord is what a refresh token stands for.
 type refreshRecord struct {
 	tenant, client, user string
-	issued               time.Time
+	platform             platform // of the client that got it
 }
 
 // maxRefreshTokens bounds what an emulator remembers; the oldest go first.
@@ -65,15 +64,22 @@ func (e *Emulator) RevokeRefreshTokens(user string) {
 
 // refreshToken is the grant of RFC 6749 section 6.
 func refreshToken(c *call) (*grant, *refusal) {
-	app, proof, ref := c.authenticateClient()
+	app, ref := c.namedClient()
 	if ref != nil {
 		return nil, ref
 	}
 	token := c.form.Get("refresh_token")
+	rec, ok := c.e.refresh.find(token)
+	if !ok && !c.hasProof() && len(app.PublicRedirectURIs) > 0 {
+		rec.platform = publicClient
+	}
+	proof, ref := c.prove(app, rec.platform)
+	if ref != nil {
+		return nil, ref
+	}
 	if token == "" {
 		return nil, missing("refresh_token", "there is no refresh_token in the form")
 	}
-	rec, ok := c.e.refresh.find(token)
 	if !ok || !strings.EqualFold(rec.client, app.ClientID) {
 		ref := refuse(70000, "the refresh token is unknown, revoked, or another client's",
 			"The provided grant has expired due to it being revoked or is invalid. A fresh grant must be obtained.")
@@ -84,5 +90,5 @@ func refreshToken(c *call) (*grant, *refusal) {
 	if ref != nil {
 		return nil, ref
 	}
-	return c.issueForUser(app, proof, user)
+	return c.issueForUser(app, proof, user, rec.platform, true)
 }

@@ -33,36 +33,49 @@ var catalogue = map[int]struct {
 	oauth  string
 }{
 	28000:   {400, "invalid_scope"},
+	50011:   {400, "invalid_request"},
 	50013:   {400, "invalid_grant"},
 	50034:   {400, "invalid_grant"},
 	50057:   {400, "invalid_grant"},
+	50058:   {400, "login_required"},
 	50027:   {400, "invalid_request"},
 	50049:   {400, "invalid_instance"},
 	50076:   {400, "interaction_required"},
 	50079:   {400, "interaction_required"},
 	50126:   {400, "invalid_grant"},
+	50148:   {400, "invalid_grant"},
+	50149:   {400, "invalid_request"},
 	50158:   {400, "interaction_required"},
 	50166:   {400, "invalid_request"},
 	50173:   {400, "invalid_grant"},
 	50196:   {400, "invalid_grant"},
 	53003:   {400, "interaction_required"},
+	54005:   {400, "invalid_grant"},
 	65001:   {400, "invalid_grant"},
 	70000:   {400, "invalid_grant"},
 	70003:   {400, "unsupported_grant_type"},
+	70005:   {400, "unsupported_response_type"},
+	70007:   {400, "invalid_request"},
 	70008:   {400, "invalid_grant"},
 	70011:   {400, "invalid_scope"},
 	70021:   {401, "invalid_client"},
 	90002:   {400, "invalid_request"},
+	90023:   {400, "invalid_request"},
 	90033:   {503, "temporarily_unavailable"},
 	90055:   {429, "temporarily_unavailable"},
 	240002:  {400, "invalid_request"},
 	500011:  {400, "invalid_resource"},
+	500112:  {401, "invalid_client"},
 	500131:  {400, "invalid_grant"},
 	500133:  {400, "invalid_grant"},
+	501481:  {400, "invalid_grant"},
+	501491:  {400, "invalid_request"},
+	700005:  {400, "invalid_grant"},
 	700016:  {400, "unauthorized_client"},
 	700021:  {401, "invalid_client"},
 	700023:  {401, "invalid_client"},
 	700024:  {401, "invalid_client"},
+	700025:  {401, "invalid_client"},
 	700027:  {401, "invalid_client"},
 	700082:  {400, "invalid_grant"},
 	700211:  {401, "invalid_client"},
@@ -83,24 +96,30 @@ var catalogue = map[int]struct {
 	9002313: {400, "invalid_request"},
 }
 
-// refuse turns a refusal into Entra's error body, in the newer form whose
-// description is a single line.
-func (c *call) refuse(r *refusal) reply {
+// refusalBody is Entra's error body.
+type refusalBody struct {
+	Error         string `json:"error"`
+	Description   string `json:"error_description"`
+	Codes         []int  `json:"error_codes,omitempty"`
+	Timestamp     string `json:"timestamp"`
+	TraceID       string `json:"trace_id"`
+	CorrelationID string `json:"correlation_id"`
+	URI           string `json:"error_uri,omitempty"`
+	SubError      string `json:"suberror,omitempty"`
+	Claims        string `json:"claims,omitempty"`
+}
+
+// refuse answers with a refusal.
+func (c *call) refuse(r *refusal) reply { return jsonReply(r.status, c.refusalBody(r)) }
+
+// refusalBody turns a refusal into Entra's error body, in the newer form whose
+// description is a single line, and tells the journal.
+func (c *call) refusalBody(r *refusal) refusalBody {
 	c.entry.Error = r.oauth
 	c.entry.Code = r.code
 	c.entry.Reason = r.reason
 	timestamp := c.now.UTC().Format("2006-01-02 15:04:05Z")
-	body := struct {
-		Error         string `json:"error"`
-		Description   string `json:"error_description"`
-		Codes         []int  `json:"error_codes,omitempty"`
-		Timestamp     string `json:"timestamp"`
-		TraceID       string `json:"trace_id"`
-		CorrelationID string `json:"correlation_id"`
-		URI           string `json:"error_uri,omitempty"`
-		SubError      string `json:"suberror,omitempty"`
-		Claims        string `json:"claims,omitempty"`
-	}{
+	body := refusalBody{
 		Error:         r.oauth,
 		Description:   r.text,
 		Timestamp:     timestamp,
@@ -116,5 +135,5 @@ func (c *call) refuse(r *refusal) reply {
 		body.URI = c.origin + "/error?code=" + code
 	}
 	body.Description += " Trace ID: " + c.traceID + " Correlation ID: " + c.correlationID + " Timestamp: " + timestamp
-	return jsonReply(r.status, body)
+	return body
 }

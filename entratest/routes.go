@@ -13,6 +13,7 @@ type Endpoint string
 const (
 	EndpointUnknown             Endpoint = "unknown"
 	EndpointToken               Endpoint = "token"
+	EndpointAuthorize           Endpoint = "authorize"
 	EndpointInstanceDiscovery   Endpoint = "instanceDiscovery"
 	EndpointOpenIDConfiguration Endpoint = "openidConfiguration"
 	EndpointKeys                Endpoint = "keys"
@@ -79,10 +80,12 @@ func routes() []route {
 		{"GET", actionsPattern, EndpointGitHubActions, v2, serveActions, false},
 
 		{"GET", "/adfs/.well-known/openid-configuration", EndpointOpenIDConfiguration, adfs, serveOpenIDConfiguration, false},
+		{"GET", "/adfs/oauth2/authorize", EndpointAuthorize, adfs, serveAuthorize, false},
 		{"POST", "/adfs/oauth2/token", EndpointToken, adfs, serveToken, false},
 		{"GET", "/adfs/discovery/keys", EndpointKeys, adfs, serveKeys, false},
 
 		{"GET", "/dstsv2/{tenant}/v2.0/.well-known/openid-configuration", EndpointOpenIDConfiguration, dsts, serveOpenIDConfiguration, false},
+		{"GET", "/dstsv2/{tenant}/oauth2/v2.0/authorize", EndpointAuthorize, dsts, serveAuthorize, false},
 		{"POST", "/dstsv2/{tenant}/oauth2/v2.0/token", EndpointToken, dsts, serveToken, false},
 		{"GET", "/dstsv2/{tenant}/discovery/v2.0/keys", EndpointKeys, dsts, serveKeys, false},
 
@@ -91,6 +94,7 @@ func routes() []route {
 		{"GET", "/{tenant}/.well-known/openid-configuration", EndpointOpenIDConfiguration, v1, serveOpenIDConfiguration, false},
 		{"GET", "/{tenant}/discovery/v2.0/keys", EndpointKeys, v2, serveKeys, false},
 		{"GET", "/{tenant}/discovery/keys", EndpointKeys, v1, serveKeys, false},
+		{"GET", "/{tenant}/oauth2/v2.0/authorize", EndpointAuthorize, v2, serveAuthorize, false},
 		{"POST", "/{tenant}/oauth2/v2.0/token", EndpointToken, v2, serveToken, false},
 		{"POST", "/{tenant}/oauth2/token", EndpointToken, v1, serveToken, false},
 	}

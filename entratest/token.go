@@ -8,6 +8,7 @@ import (
 
 // grants is the table of what the token endpoint can be asked for, by grant_type.
 var grants = map[string]func(*call) (*grant, *refusal){
+	"authorization_code": authorizationCode,
 	"client_credentials": clientCredentials,
 	jwtBearerGrant:       onBehalfOf,
 	"refresh_token":      refreshToken,

@@ -1,6 +1,7 @@
 package entratest
 
 import (
+	"fmt"
 	"strings"
 )
 
@@ -36,6 +37,22 @@ func (t *tenant) addUser(p *problems, path string, u User) {
 
 // user finds one by username or object ID.
 func (t *tenant) user(name string) *User { return t.users[strings.ToLower(name)] }
+
+// account finds a user of a tenant, of the first one if that is empty.
+func (d *directory) account(name, user string) (*tenant, *User, error) {
+	t := d.first()
+	if name != "" {
+		t = d.tenant(name)
+	}
+	if t == nil {
+		return nil, nil, fmt.Errorf("entratest: there is no tenant %q", name)
+	}
+	u := t.user(user)
+	if u == nil {
+		return nil, nil, fmt.Errorf("entratest: tenant %s has no user %q", t.ID, user)
+	}
+	return t, u, nil
+}
 
 // activeUser finds one who may have tokens.
 func (t *tenant) activeUser(name string) (*User, *refusal) {

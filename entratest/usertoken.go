@@ -17,6 +17,7 @@ type userGrant struct {
 	user         *User
 	scopes       []string // granted, as the scope member lists them
 	refreshToken string   // empty: none is handed out
+	nonce        string   // of the sign-in, for the ID token
 	openID       bool
 }
 
@@ -27,29 +28,37 @@ func (g *userGrant) respond(c *call, body map[string]any) {
 		body["refresh_token"] = g.refreshToken
 	}
 	if g.openID {
-		body["id_token"] = c.idToken(g.app, g.user)
+		body["id_token"] = c.idToken(g.app, g.user, g.nonce)
 	}
 	if c.form.Get("client_info") == "1" {
-		info, err := json.Marshal(map[string]string{"uid": g.user.ID, "utid": c.tenant.ID})
-		if err != nil {
-			panic(err)
-		}
-		body["client_info"] = base64.RawURLEncoding.EncodeToString(info)
+		body["client_info"] = clientInfo(c.tenant, g.user)
 	}
 }
 
+func clientInfo(t *tenant, u *User) string {
+	info, err := json.Marshal(map[string]string{"uid": u.ID, "utid": t.ID})
+	if err != nil {
+		panic(err)
+	}
+	return base64.RawURLEncoding.EncodeToString(info)
+}
+
 // idToken builds and signs the user's ID token for an application.
-func (c *call) idToken(app *application, u *User) string {
+func (c *call) idToken(app *application, u *User, nonce string) string {
 	issuer, ref := c.issuer()
 	if ref != nil {
 		panic("a user's tenant has an issuer")
 	}
 	now := c.now.Unix()
-	text, err := c.e.signing().sign(map[string]any{
+	claims := map[string]any{
 		"aud": app.ClientID, "iss": issuer, "iat": now, "nbf": now, "exp": now + 3600,
 		"name": u.Name, "oid": u.ID, "preferred_username": u.Username,
 		"sub": pairwise(app.ClientID, u.ID), "tid": c.tenant.ID, "uti": opaque(16), "ver": "2.0",
-	})
+	}
+	if nonce != "" {
+		claims["nonce"] = nonce
+	}
+	text, err := c.e.signing().sign(claims)
 	if err != nil {
 		panic(err)
 	}
@@ -95,14 +104,13 @@ func delegated(identifier string, scopes []string) []string {
 
 // userResource reads which resource a user's request is for. Scopes without a
 // resource are Microsoft Graph's.
-func (c *call) userResource() (identifier string, scopes []string, openID, offline bool, _ *refusal) {
+func (c *call) userResource() (identifier string, scopes []string, openID bool, _ *refusal) {
 	if c.form.Get("scope") == "" {
-		return "", nil, false, false, missing("scope", "there is no scope in the form")
+		return "", nil, false, missing("scope", "there is no scope in the form")
 	}
 	for _, s := range strings.Fields(c.form.Get("scope")) {
 		if isReservedScope(s) {
 			openID = openID || strings.EqualFold(s, "openid")
-			offline = offline || strings.EqualFold(s, "offline_access")
 			continue
 		}
 		resource := graph
@@ -112,7 +120,7 @@ func (c *call) userResource() (identifier string, scopes []string, openID, offli
 			s = graph + "/" + s
 		}
 		if identifier != "" && !sameResource(identifier, resource) {
-			return "", nil, false, false, refuse(28000, "the scope names two resources: "+identifier+" and "+resource,
+			return "", nil, false, refuse(28000, "the scope names two resources: "+identifier+" and "+resource,
 				"Provided value for the input parameter scope is not valid because it contains more than one resource. Scope %s is not valid.", c.form.Get("scope"))
 		}
 		identifier, scopes = resource, append(scopes, s)
@@ -120,12 +128,13 @@ func (c *call) userResource() (identifier string, scopes []string, openID, offli
 	if identifier == "" {
 		identifier, scopes = graph, []string{graph + "/User.Read"}
 	}
-	return identifier, scopes, openID, offline, nil
+	return identifier, scopes, openID, nil
 }
 
-// issueForUser is the last part of all grants that act for a user.
-func (c *call) issueForUser(app *application, proof proof, u *User) (*grant, *refusal) {
-	identifier, scopes, openID, offline, ref := c.userResource()
+// issueForUser is the last part of all grants that act for a user. offline adds a
+// refresh token, for a client of the platform.
+func (c *call) issueForUser(app *application, proof proof, u *User, kind platform, offline bool) (*grant, *refusal) {
+	identifier, scopes, openID, ref := c.userResource()
 	if ref != nil {
 		return nil, ref
 	}
@@ -152,21 +161,24 @@ func (c *call) issueForUser(app *application, proof proof, u *User) (*grant, *re
 		}
 	}
 	if offline {
-		g.refreshToken = c.e.refresh.issue(refreshRecord{tenant: c.tenant.ID, client: app.ClientID, user: u.ID, issued: c.now})
+		g.refreshToken = c.e.refresh.issue(refreshRecord{tenant: c.tenant.ID, client: app.ClientID, user: u.ID, platform: kind})
 	}
 	return &grant{resource: identifier, token: token, user: g}, nil
 }
 
-// A UserTokenOption changes a token of [Emulator.UserToken].
+// A UserTokenOption changes a token of [Emulator.UserToken] or a code of
+// [Emulator.AuthorizationCode].
 type UserTokenOption func(*userTokenOptions)
 
 type userTokenOptions struct {
 	tenant, origin string
 	lifetime       time.Duration
 	scope          string
+
+	codeScope, nonce, challenge, method string // of codes only
 }
 
-// InTenant issues the token in another tenant than the first.
+// InTenant issues the token or code in another tenant than the first.
 func InTenant(tenant string) UserTokenOption { return func(o *userTokenOptions) { o.tenant = tenant } }
 
 // FromOrigin issues the token by another authority than login.microsoftonline.com,
@@ -175,7 +187,7 @@ func FromOrigin(origin string) UserTokenOption {
 	return func(o *userTokenOptions) { o.origin = origin }
 }
 
-// Lasting sets the token's lifetime, which may be negative. Default 1h.
+// Lasting sets the lifetime, which may be negative. Default 1h, of codes ten minutes.
 func Lasting(lifetime time.Duration) UserTokenOption {
 	return func(o *userTokenOptions) { o.lifetime = lifetime }
 }
@@ -190,16 +202,9 @@ func (e *Emulator) UserToken(user, audience string, options ...UserTokenOption) 
 		option(&o)
 	}
 	s := e.setup.Load()
-	t := s.directory.first()
-	if o.tenant != "" {
-		t = s.directory.tenant(o.tenant)
-	}
-	if t == nil {
-		return "", fmt.Errorf("entratest: there is no tenant %q", o.tenant)
-	}
-	u := t.user(user)
-	if u == nil {
-		return "", fmt.Errorf("entratest: tenant %s has no user %q", t.ID, user)
+	t, u, err := s.directory.account(o.tenant, user)
+	if err != nil {
+		return "", err
 	}
 	r, err := http.NewRequest(http.MethodPost, o.origin+"/"+t.ID+"/oauth2/v2.0/token", nil)
 	if err != nil {

@@ -143,7 +143,8 @@ func outage(ctx context.Context, err error) bool {
 // errProof marks errors of a ClientAuth: the network had no part in them.
 var errProof = errors.New("the application's proof could not be made")
 
-// grant posts to the token endpoint, twice if the proof can be mended.
+// grant posts to the token endpoint, twice if the proof can be mended. A form that is
+// for once is posted again only if it is the proof that was refused.
 func (c *Client) grant(ctx context.Context, endpoint string, legacy bool, auth ClientAuth, fill func(*Form)) (TokenResponse, error) {
 	for try := 1; ; try++ {
 		form := new(Form)
@@ -158,7 +159,8 @@ func (c *Client) grant(ctx context.Context, endpoint string, legacy bool, auth C
 		if err == nil || auth == nil || !errors.As(err, &e) || e.Code == "" {
 			return t, err
 		}
-		if better := auth.Refused(ctx, e, form); !better || try > 1 {
+		better := auth.Refused(ctx, e, form) && (!form.forOnce || e.proofRefused())
+		if !better || try > 1 {
 			return t, err
 		}
 	}

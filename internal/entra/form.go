@@ -15,6 +15,7 @@ type Form struct {
 	body    strings.Builder
 	secrets []namedSecret
 	one     [1]namedSecret // where secrets begins: most forms have one
+	forOnce bool
 }
 
 type namedSecret struct {
@@ -44,6 +45,11 @@ func (f *Form) SetSecret(name, value string) {
 		f.secrets = append(f.secrets, namedSecret{name, secret.New(value)})
 	}
 }
+
+// ForOnce says that the server spends what the form holds, such as an authorization
+// code. It is sent again only after a try of which the server has certainly made
+// nothing: no connection came about, or it answered 429 or 503.
+func (f *Form) ForOnce() { f.forOnce = true }
 
 // Secret returns a value that SetSecret added, or "".
 func (f *Form) Secret(name string) string {

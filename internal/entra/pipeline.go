@@ -23,6 +23,7 @@ const defaultTryTimeout = 30 * time.Second
 type pipeline struct {
 	azcore  runtime.Pipeline
 	version string
+	retry   policy.RetryOptions
 	plain   bool // nobody else's policy can put another body in an answer's place
 }
 
@@ -44,6 +45,7 @@ func newPipeline(cfg Config) pipeline {
 	}
 	return pipeline{
 		version: cfg.Version,
+		retry:   o.Retry,
 		plain:   len(o.PerCallPolicies)+len(o.PerRetryPolicies) == 0,
 		azcore: runtime.NewPipeline(cfg.Module, cfg.Version, runtime.PipelineOptions{
 			PerRetry:       []policy.Policy{taking{}},
@@ -58,6 +60,9 @@ type notice struct {
 	// to be known even if the callers leave before the last try.
 	until time.Time
 	body  *wholeBody // of the answer
+	// forOnce says that the server spends what the request holds; mayBeRedeemed,
+	// that it may have done so at the last try.
+	forOnce, mayBeRedeemed bool
 }
 
 // taking is the policy that fills a request's notice.
@@ -66,7 +71,13 @@ type taking struct{}
 func (taking) Do(req *policy.Request) (*http.Response, error) {
 	var n *notice
 	req.OperationValue(&n)
-	resp, err := req.Next()
+	var resp *http.Response
+	var err error
+	if n != nil && n.forOnce {
+		resp, err = n.once(req)
+	} else {
+		resp, err = req.Next()
+	}
 	if n == nil || err != nil {
 		return resp, err
 	}
@@ -79,8 +90,13 @@ func (taking) Do(req *policy.Request) (*http.Response, error) {
 
 // exchange sends one request, with retries, and returns status, header and
 // body of the answer. form is nil for GET. An error is the caller's context's
-// end, or a failure to get any answer.
+// end, or a failure to get any answer. A form that is for once is sent again only
+// where the server has certainly not acted on it.
 func (p pipeline) exchange(ctx context.Context, method, url string, form *Form, header http.Header) (*http.Response, []byte, error) {
+	n := &notice{forOnce: form != nil && form.forOnce}
+	if n.forOnce {
+		ctx = policy.WithRetryOptions(ctx, onceOptions(p.retry, n))
+	}
 	req, err := runtime.NewRequest(ctx, method, url)
 	if err != nil {
 		return nil, nil, err
@@ -98,7 +114,6 @@ func (p pipeline) exchange(ctx context.Context, method, url string, form *Form, 
 			return nil, nil, err
 		}
 	}
-	n := new(notice)
 	req.SetOperationValue(n)
 	runtime.SkipBodyDownload(req) // the transport's guard has read it
 	resp, err := p.azcore.Do(req)
@@ -109,6 +124,9 @@ func (p pipeline) exchange(ctx context.Context, method, url string, form *Form, 
 		}
 		body, err := runtime.Payload(resp)
 		return resp, body, err
+	}
+	if n.mayBeRedeemed {
+		return nil, nil, &lostAnswer{err}
 	}
 	if wait := time.Until(n.until); ctx.Err() != nil && wait > 0 {
 		return nil, nil, &interrupted{err: err, wait: wait}

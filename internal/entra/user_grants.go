@@ -26,6 +26,25 @@ func (c *Client) OnBehalfOf(ctx context.Context, r UserRequest, assertion string
 	})
 }
 
+// AuthorizationCode redeems the code that a user's sign-in brought (RFC 6749, section
+// 4.1.3). redirectURI is the one with which the code was requested, verifier that of
+// RFC 7636 or empty. The code is spent when it is redeemed: [Unredeemed] tells of
+// which errors it is not.
+func (c *Client) AuthorizationCode(ctx context.Context, r UserRequest, code, redirectURI, verifier string) (TokenResponse, error) {
+	if err := checkOneResource(r.Scopes); err != nil {
+		return TokenResponse{}, err
+	}
+	return c.forUser(ctx, r, func(f *Form) {
+		f.ForOnce()
+		f.Set("grant_type", "authorization_code")
+		f.SetSecret("code", code)
+		f.Set("redirect_uri", redirectURI)
+		if verifier != "" {
+			f.SetSecret("code_verifier", verifier)
+		}
+	})
+}
+
 // Refresh exchanges a refresh token (RFC 6749, section 6). Its answer may hold the
 // one to use from then on.
 func (c *Client) Refresh(ctx context.Context, r UserRequest, refreshToken string) (TokenResponse, error) {
