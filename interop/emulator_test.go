@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"slices"
@@ -102,6 +103,30 @@ func (e *emulator) do(t *testing.T, method, path string) []byte {
 	return body
 }
 
+// authorize signs the default user in, as a browser with a session would, and
+// returns the code that the application gets.
+func (e *emulator) authorize(t *testing.T, do ask) string {
+	t.Helper()
+	query := url.Values{
+		"client_id": {do.Client}, "response_type": {"code"}, "redirect_uri": {do.Redirect},
+		"scope": {do.Scope + " offline_access"}, "prompt": {"none"}, "login_hint": {entratest.DefaultUsername},
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, e.authority+"/"+do.Tenant+"/oauth2/v2.0/authorize?"+query.Encode(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := e.client.Transport.RoundTrip(req) // which follows no redirect
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	back, err := resp.Location()
+	if err != nil || back.Query().Get("code") == "" {
+		t.Fatalf("the authorize endpoint answered %s, and no code: %v", resp.Status, err)
+	}
+	return back.Query().Get("code")
+}
+
 // requestsFor returns the requests for tokens of a resource, to the token endpoint
 // and to those of the machine that the emulator plays.
 func (e *emulator) requestsFor(t *testing.T, resource string) []entratest.Entry {
@@ -113,6 +138,9 @@ func (e *emulator) requestsFor(t *testing.T, resource string) []entratest.Entry 
 		t.Fatal(err)
 	}
 	return slices.DeleteFunc(journal.Entries, func(r entratest.Entry) bool {
+		if r.Endpoint == entratest.EndpointAuthorize {
+			return true // it was the test's
+		}
 		scopes := strings.Fields(r.Form.Get("scope"))
 		return r.Query.Get("resource") != resource && r.Form.Get("resource") != resource && !slices.Contains(scopes, resource+"/.default")
 	})

@@ -52,7 +52,7 @@ var flows = []flow{
 	{name: "client secret", host: "application", credential: "client", proof: "secret"},
 	{name: "client certificate", host: "application", credential: "client", proof: "certificate"},
 	{name: "client certificate, with its chain", host: "application", credential: "client", proof: "chain", cannot: map[string]cannot{
-		pythonAIOPeer: {"it takes `send_certificate_chain`, and sends no chain", ""},
+		pythonAIOPeer: {"The asynchronous credential takes `send_certificate_chain`, and sends no chain.", ""},
 	}},
 	{name: "federated assertion", host: "application", credential: "client", proof: "assertion"},
 	{name: "environment, client secret", host: "application", credential: "environment", proof: "secret"},
@@ -61,7 +61,7 @@ var flows = []flow{
 	{name: "Azure Pipelines", credential: "pipelines", proof: "assertion", host: "pipelines", cannot: noPipelines},
 
 	{name: "workload identity as a managed identity", host: "workload-identity", credential: "managedIdentity", proof: "assertion", cannot: map[string]cannot{
-		microsoftPeer: {"its `ManagedIdentityCredential` does not look for a token file, and asks the metadata service", "169.254.169.254"},
+		microsoftPeer: {"`ManagedIdentityCredential` does not look for a token file, and asks the metadata service of virtual machines.", "169.254.169.254"},
 	}},
 
 	{name: "virtual machine", host: "imds", credential: "managedIdentity"},
@@ -75,21 +75,32 @@ var flows = []flow{
 	{name: "Azure ML", host: "azure-ml", credential: "managedIdentity"},
 	{name: "Azure ML, client ID", host: "azure-ml", credential: "managedIdentity", id: byClientID},
 	{name: "App Service of 2017", host: "legacy-app-service", credential: "managedIdentity", cannot: map[string]cannot{
-		javaScriptPeer: {"it cannot read the date that the endpoint writes, and takes the token for expired", "says that the token expires"},
-		microsoftPeer:  {"it cannot read the date that the endpoint writes", "invalid ExpiresOn format"},
+		javaScriptPeer: {"It cannot read the date that the endpoint writes, and takes the token for expired.", "says that the token expires"},
+		microsoftPeer:  {"It cannot read the date that the endpoint writes.", "invalid ExpiresOn format"},
 	}},
 	{name: "Cloud Shell", host: "cloud-shell", credential: "managedIdentity"},
 	{name: "Azure Arc", host: "arc", credential: "managedIdentity"},
 	{name: "Azure Arc, client ID", host: "arc", credential: "managedIdentity", id: byClientID, cannot: inPython(
-		"this version knows only the machine's own identity", "not supported by Azure Arc")},
+		"This version knows only the machine's own identity there.", "not supported by Azure Arc")},
 	{name: "Service Fabric", host: "service-fabric", credential: "managedIdentity", cannot: map[string]cannot{
-		javaScriptPeer: {"it does not know the host's certificate by its thumbprint, and trusts no other authority for it", "self-signed certificate"},
+		javaScriptPeer: {"It does not look at the thumbprint that the host gives, and does not trust the host's certificate, which is its own.", "self-signed certificate"},
 	}},
 
 	{name: "on behalf of, client secret", host: "application", credential: "onBehalfOf", proof: "secret"},
 	{name: "on behalf of, certificate", host: "application", credential: "onBehalfOf", proof: "certificate"},
 	{name: "on behalf of, federated assertion", host: "application", credential: "onBehalfOf", proof: "assertion", cannot: inPython(
-		"`OnBehalfOfCredential` of this version takes a secret or a certificate", `Either "client_certificate" or "client_secret" must be provided`)},
+		"`OnBehalfOfCredential` of this version takes a secret or a certificate only.", `Either "client_certificate" or "client_secret" must be provided`)},
+
+	{name: "authorization code, public client", host: "application", credential: "authorizationCode", proof: "none", cannot: map[string]cannot{
+		microsoftPeer: {noAuthorizationCode, "no such credential"},
+		ourPeer:       {"To come.", "no such credential"},
+	}},
+	{name: "authorization code, client secret", host: "application", credential: "authorizationCode", proof: "secret", cannot: map[string]cannot{
+		pythonPeer:    {noCodeSecret, "AADSTS7000218"},
+		pythonAIOPeer: {noCodeSecret, "AADSTS7000218"},
+		microsoftPeer: {noAuthorizationCode, "no such credential"},
+		ourPeer:       {"To come.", "no such credential"},
+	}},
 
 	{name: "wrong client secret", host: "application", credential: "client", proof: "secret", secret: "wrong", refused: 7000215},
 	{name: "federated assertion, expired", host: "application", credential: "client", proof: "assertion", federated: "lifetime=-1h", refused: 700024},
@@ -103,14 +114,19 @@ var flows = []flow{
 }
 
 var (
-	noWorkloadIdentity = inPython("this version has no `WorkloadIdentityCredential`", "has no attribute 'WorkloadIdentityCredential'")
-	noPipelines        = inPython("this version has no `AzurePipelinesCredential`", "has no attribute 'AzurePipelinesCredential'")
+	noWorkloadIdentity = inPython("This version has no `WorkloadIdentityCredential`.", "has no attribute 'WorkloadIdentityCredential'")
+	noPipelines        = inPython("This version has no `AzurePipelinesCredential`.", "has no attribute 'AzurePipelinesCredential'")
+)
+
+const (
+	noAuthorizationCode = "Microsoft's library for Go has no `AuthorizationCodeCredential`."
+	noCodeSecret        = "`AuthorizationCodeCredential` takes a secret, and does not send it."
 )
 
 // machineEndpoints are those that hosts have for managed identities.
 var machineEndpoints = map[string]entratest.Endpoint{
 	"imds": entratest.EndpointIMDS, "app-service": entratest.EndpointAppService,
-	"azure-ml": entratest.EndpointAzureML, "legacy-app-service": entratest.EndpointAzureML,
+	"azure-ml": entratest.EndpointAzureML, "legacy-app-service": entratest.EndpointAppService,
 	"cloud-shell": entratest.EndpointCloudShell, "arc": entratest.EndpointAzureArc,
 	"service-fabric": entratest.EndpointServiceFabric,
 }

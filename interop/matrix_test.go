@@ -68,7 +68,7 @@ func (e *emulator) check(t *testing.T, p peer, f flow, do ask, got answer) resul
 	switch {
 	case lacks && why.says != "":
 		if !strings.Contains(problem, why.says) {
-			t.Errorf("got %q, want %q: is it no longer so that %s?", problem, why.says, why.why)
+			t.Errorf("got %q, want %q: is this no longer so? %s", problem, why.says, why.why)
 		}
 		return result{cannot: why.why}
 	case f.refused != 0:
@@ -121,6 +121,15 @@ func (e *emulator) verify(t *testing.T, f flow, do ask, got answer) string {
 		return fmt.Sprintf("the peer says that the token expires at %v, it does at %v", expires.UTC(), token.Expiry.UTC())
 	}
 	return ""
+}
+
+// TestMicrosoftHasNot holds what the matrix says of Microsoft's library for Go: a
+// credential that is not there cannot be asked.
+func TestMicrosoftHasNot(t *testing.T) {
+	t.Parallel()
+	if exported(t, microsoftModule).Scope().Lookup("NewAuthorizationCodeCredential") != nil {
+		t.Error("there is an AuthorizationCodeCredential: construct it in microsoftCredential")
+	}
 }
 
 // claims is who the flow's token is for.

@@ -46,20 +46,19 @@ func (r *results) complete() bool { return len(r.cells) == len(peers)*len(flows)
 
 const pageHead = `# Other libraries against the emulator
 
-Microsoft's libraries, each as it is released, get tokens from ` + "`azid emulator`" + `,
-and so does this one. Every cell has been run: the token was verified by the keys
-that the emulator publishes, and the requests in its journal were those of the
-flow. "no" is followed by the reason, which was run as well.
+Microsoft's libraries get tokens from ` + "`azid emulator`" + `, and so does this one. A test
+ran every cell: the token was verified by the keys that the emulator publishes, and
+the requests in its journal were those of the flow. A "no" was run as well, and what
+the library said is the reason that follows.
 
-A test writes this page and fails when it is not what came out:
+The same test writes this page, and fails when the page is not what came of it:
 
     go test -tags interop -run TestMatrix -update ./interop
 
-What each peer needs to be pointed at the emulator is what ` + "`azid emulator --host`" + `
-prints, and instance discovery switched off, as in
-[Test without Azure](test-without-azure.md). Microsoft's library for Go cannot be
-told where the metadata service of virtual machines is; it reaches the emulator by
-a proxy.
+Every program ran in the environment that ` + "`azid emulator --host`" + ` prints, with instance
+discovery switched off as in [Test without Azure](test-without-azure.md). Microsoft's
+library for Go cannot be told where the metadata service of virtual machines is: a
+proxy took it to the emulator.
 `
 
 // page is docs/interop.md.

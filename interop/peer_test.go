@@ -41,6 +41,9 @@ type ask struct {
 	ServiceConnection string `json:"serviceConnection"`
 	SystemToken       string `json:"systemToken"`
 
+	Code     string `json:"code"`
+	Redirect string `json:"redirect"`
+
 	resource string
 }
 
@@ -91,6 +94,13 @@ func (e *emulator) prepare(t *testing.T, f flow) ask {
 	}
 	do.Assertion = string(e.do(t, http.MethodGet, "/_emulator/assertion?"+f.federated))
 	do.User = string(e.do(t, http.MethodGet, "/_emulator/user-token?"+f.user))
+	if f.credential == "authorizationCode" {
+		do.Redirect = entratest.DefaultRedirectURI
+		if f.proof == "none" {
+			do.Redirect = entratest.DefaultPublicRedirectURI
+		}
+		do.Code = e.authorize(t, do)
+	}
 	do.TokenFile = t.TempDir() + "/token"
 	if err := os.WriteFile(do.TokenFile, []byte(do.Assertion), 0o600); err != nil {
 		t.Fatal(err)

@@ -2,8 +2,16 @@
 // credential is to get one; a line of standard output has the token and its expiry, or
 // what went wrong.
 
+import https from "node:https";
+import { syncBuiltinESMExports } from "node:module";
 import { createInterface } from "node:readline";
 import * as identity from "@azure/identity";
+
+// MSAL does not tell why a connection failed.
+let failed = "";
+const { request } = https;
+https.request = (...args) => request(...args).on("error", (error) => (failed = `; ${error.message}`));
+syncBuiltinESMExports();
 
 function construct(to) {
   const options = { authorityHost: to.authority, disableInstanceDiscovery: true };
@@ -70,16 +78,13 @@ function construct(to) {
   }
 }
 
-function describe(error) {
-  return `${error.name}: ${error.message}` + (error.cause ? `; ${describe(error.cause)}` : "");
-}
-
 async function answer(to) {
+  failed = "";
   try {
     const { token, expiresOnTimestamp } = await construct(to).getToken(to.scope);
     return { token, expiresOn: Math.floor(expiresOnTimestamp / 1000) };
   } catch (error) {
-    return { error: describe(error) };
+    return { error: `${error.name}: ${error.message}${failed}` };
   }
 }
 
