@@ -231,3 +231,57 @@ func TestManagedIdentityTokenExchangeErrors(t *testing.T) {
 		t.Errorf("%d requests were sent", n)
 	}
 }
+
+// A resource refused a token, and says so with claims. A host that keeps tokens
+// has to be told which one, or it hands out the same again.
+func TestManagedIdentityRevocation(t *testing.T) {
+	const claims = `{"access_token":{"nbf":{"essential":true,"value":"1"}}}`
+	for _, tt := range []struct {
+		host    entratest.Endpoint
+		cae     bool
+		fault   entratest.Fault
+		renewed bool
+	}{
+		{host: entratest.EndpointServiceFabric, cae: true, renewed: true},
+		{host: entratest.EndpointServiceFabric, renewed: false},
+		{host: entratest.EndpointAppService, cae: true, renewed: true},
+		{host: entratest.EndpointAppService, renewed: false},
+		// A plan that does not know the version yet: a token, if an old one.
+		{host: entratest.EndpointAppService, cae: true, renewed: false,
+			fault: entratest.Fault{Endpoint: entratest.EndpointAppService, Skip: 1, Times: 1, Status: 400, Body: `{"statusCode":400,"message":"version"}`}},
+		{host: entratest.EndpointIMDS, cae: true, renewed: false},
+		{host: entratest.EndpointAzureML, cae: true, renewed: false},
+		{host: entratest.EndpointCloudShell, cae: true, renewed: false},
+	} {
+		s := entratest.NewServer(&entratest.Config{HostsKeepTokens: true})
+		defer s.Close()
+		if tt.fault.Status > 0 {
+			s.Inject(tt.fault)
+		}
+		clearEnvironment(t)
+		for name, value := range s.Environment(tt.host) {
+			t.Setenv(name, value)
+		}
+		c := managedCred(t, azidentity.ManagedIdentityCredentialOptions{
+			ClientOptions: azcore.ClientOptions{Transport: s.Client()}, Tokens: isolated,
+		})
+		first := policy.TokenRequestOptions{Scopes: armToken.Scopes, EnableCAE: tt.cae}
+		before := tokenFor(t, c, first)
+		again := first
+		again.Claims = claims
+		after := tokenFor(t, c, again)
+		if (after != before) != tt.renewed {
+			t.Errorf("%s, CAE %v: renewed is %v, want %v", tt.host, tt.cae, after != before, tt.renewed)
+		}
+		if kept := tokenFor(t, c, first); kept != after {
+			t.Errorf("%s, CAE %v: the token in memory is not the newest", tt.host, tt.cae)
+		}
+		for _, en := range s.Journal() {
+			for _, values := range [][]string{en.Query["claims"], en.Form["claims"]} {
+				if len(values) > 0 {
+					t.Errorf("%s: claims were sent", tt.host)
+				}
+			}
+		}
+	}
+}

@@ -9,6 +9,9 @@ import (
 // Linux.
 const appServiceDate = "01/02/2006 15:04:05 -07:00"
 
+// revokingVersion is from when on App Service takes token_sha256_to_refresh.
+const revokingVersion = "2025-03-30"
+
 // serveAppService is App Service, Functions and Container Apps.
 func serveAppService(c *call) reply {
 	if c.req.Header.Get("Secret") != "" {
@@ -18,7 +21,7 @@ func serveAppService(c *call) reply {
 		c.entry.Reason = "X-IDENTITY-HEADER is missing or wrong"
 		return c.refuseWith(http.StatusUnauthorized, map[string]any{"statusCode": 401, "message": "The provided value for X-IDENTITY-HEADER is not valid"}, "unauthorized")
 	}
-	if !c.hasVersion("2019-08-01") {
+	if !c.hasVersion("2019-08-01", revokingVersion) {
 		return c.appServiceRefusal(http.StatusBadRequest, "api-version is not supported")
 	}
 	token, missing := c.issue(c.req.URL.Query(), []selector{

@@ -59,6 +59,12 @@ type Config struct {
 	// ManagedIdentities are those of the machine that the emulator plays. Nil:
 	// [DefaultManagedIdentities]. Empty: it has none.
 	ManagedIdentities []ManagedIdentity `json:"managedIdentities,omitempty"`
+	// HostsKeepTokens has the managed identity endpoints answer with the same token
+	// for an identity and a resource until it expires, as many hosts do, whatever
+	// their clients want. Service Fabric, and App Service from api-version 2025-03-30
+	// on, make a new one when they are told which token was refused
+	// (token_sha256_to_refresh).
+	HostsKeepTokens bool `json:"hostsKeepTokens,omitempty"`
 	// ArcKeyDirectory is where the endpoint of Azure Arc puts the files that its
 	// clients have to read. It has to exist. Empty: that endpoint answers 500.
 	ArcKeyDirectory string `json:"arcKeyDirectory,omitempty"`

@@ -24,6 +24,7 @@ type Emulator struct {
 	refresh refreshTokens
 	codes   authorizationCodes
 	arcKeys sync.Map // key to path, of Azure Arc's challenges
+	kept    sync.Map // keptKey to issued, see Config.HostsKeepTokens
 
 	signing    func() *signingKey // of issued tokens
 	federation func() *signingKey // of the hosted outside issuer

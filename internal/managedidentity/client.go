@@ -222,7 +222,7 @@ func (c *Client) Token(ctx context.Context, r Request) (Token, error) {
 func (c *Client) grant(ctx context.Context, r Request, a attempt, sent time.Time) (Token, error) {
 	l := life(a.answer, sent)
 	if !l.expires.After(time.Now()) {
-		a.verdict = verdictRow{verdict: Fatal, why: "the token that came back has already expired: check this machine's clock"}
+		a.verdict = expired
 		return Token{}, c.failure(a, 1)
 	}
 	if l.guessed {
@@ -259,7 +259,9 @@ func (c *Client) failure(a attempt, tries int) *Error {
 	e.RetryAfter = retryAfter(a.response.Header)
 	if e.Body = harmless(a.status, a.body, a.secrets...); e.Body != nil {
 		e.Code, e.Description = a.answer.problem()
-		e.Claims = string(a.answer.Claims)
+	}
+	if claims := a.answer.challenge(a.response.Header); clean(claims, a.secrets...) {
+		e.Claims = claims
 	}
 	return e
 }

@@ -25,20 +25,20 @@ type verdictRow struct {
 // network, a proxy, a captive portal, another cloud. Only JSON with the members
 // that the service documents counts as the service.
 var imdsVerdicts = []verdictRow{
-	{0, 0, anyShape, true, Unavailable, "nothing answers at the metadata address: this machine is not in Azure, or its network hides the service"},
+	{0, 0, anyShape, true, Unavailable, "nothing answers at this address: the service is not on this machine, or the network hides it"},
 	{200, 200, granted, false, Granted, ""},
 	{400, 400, refusal, false, Unavailable, "the identity is not assigned to this machine, or there is no such resource"},
-	{404, 404, refusal | nothing, true, Fatal, "the metadata service is being updated or does not know the request"},
-	{410, 410, refusal | nothing, true, Fatal, "the metadata service is being updated"},
-	{410, 410, other, true, Unavailable, "what answers is not the metadata service"},
-	{429, 429, refusal | nothing, true, Fatal, "the metadata service is asked too often"},
-	{429, 429, other, true, Unavailable, "what answers is not the metadata service"},
-	{502, 502, other, false, Unavailable, "a proxy answers in place of the metadata service"},
-	{504, 504, other, false, Unavailable, "a proxy answers in place of the metadata service"},
-	{500, 599, refusal | nothing, true, Fatal, "the metadata service has a problem"},
-	{500, 599, other, true, Unavailable, "what answers is not the metadata service, or it has a problem"},
-	{400, 499, refusal, false, Fatal, "the metadata service refuses"},
-	{0, 999, anyShape, false, Unavailable, "what answers is not the metadata service"},
+	{404, 404, refusal | nothing, true, Fatal, "the service is being updated or does not know the request"},
+	{410, 410, refusal | nothing, true, Fatal, "the service is being updated"},
+	{410, 410, other, true, Unavailable, "what answers is not the service"},
+	{429, 429, refusal | nothing, true, Fatal, "the service is asked too often"},
+	{429, 429, other, true, Unavailable, "what answers is not the service"},
+	{502, 502, other, false, Unavailable, "a proxy answers in place of the service"},
+	{504, 504, other, false, Unavailable, "a proxy answers in place of the service"},
+	{500, 599, refusal | nothing, true, Fatal, "the service has a problem"},
+	{500, 599, other, true, Unavailable, "what answers is not the service, or it has a problem"},
+	{400, 499, refusal, false, Fatal, "the service refuses"},
+	{0, 999, anyShape, false, Unavailable, "what answers is not the service"},
 }
 
 // hostVerdicts are for endpoints that the environment names: the identity was
