@@ -32,8 +32,8 @@ type appOptions struct {
 	proxy *tokenProxy
 }
 
-// An application is a service principal that gets tokens for itself. It is
-// what the credentials with a secret, a certificate or an assertion share.
+// An application is a service principal that gets tokens, for itself or for users. It
+// is what the credentials with a secret, a certificate, an assertion or no proof share.
 type application struct {
 	name      string // of the credential, for errors, traces and events
 	clientID  string
@@ -46,7 +46,12 @@ type application struct {
 	memory
 }
 
+// newApplication makes an application that proves itself by auth, or a public client if
+// that is nil.
 func newApplication(name, tenant, clientID string, auth clientAuth, o appOptions) (*application, error) {
+	if auth == nil {
+		auth = publicClient{}
+	}
 	fail := func(err error) (*application, error) { return nil, fmt.Errorf("%s: %w", name, err) }
 	if clientID == "" {
 		return fail(errors.New("the client ID is missing: pass the ID of the application"))

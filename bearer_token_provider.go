@@ -48,6 +48,7 @@ func (c *ClientAssertionCredential) keepsTokens() bool   { return true }
 func (c *EnvironmentCredential) keepsTokens() bool       { return true }
 func (c *OnBehalfOfCredential) keepsTokens() bool        { return true }
 func (c *ManagedIdentityCredential) keepsTokens() bool   { return true }
+func (c *AuthorizationCodeCredential) keepsTokens() bool { return true }
 
 // A tokenProvider keeps the tokens of a credential that may not.
 type tokenProvider struct {

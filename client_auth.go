@@ -37,6 +37,15 @@ func mac(kind, value string) (sum [32]byte) {
 	return sum
 }
 
+// publicClient is an application that has nothing to prove itself by (RFC 6749, section
+// 2.1).
+type publicClient struct{}
+
+func (publicClient) Authenticate(context.Context, *entra.Form, string, bool) error { return nil }
+func (publicClient) Refused(context.Context, *entra.Error, *entra.Form) bool       { return false }
+func (publicClient) proof() [32]byte                                               { return [32]byte{} }
+func (publicClient) private() bool                                                 { return false }
+
 // A secretAuth proves by a shared secret (RFC 6749, section 2.3.1).
 type secretAuth struct{ secret secret.Value }
 

@@ -5,6 +5,7 @@ import (
 	"reflect"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"github.com/azid-go/azidentity/internal/tokencache"
 )
@@ -45,10 +46,8 @@ type memory struct {
 // that equal principals may be different identities, keep them apart.
 func newMemory(p tokencache.Principal, o azcore.ClientOptions, t TokenOptions, private bool) memory {
 	m := memory{tokens: sharedTokens}
-	isKey := o.Transport == nil || reflect.ValueOf(o.Transport).Comparable()
-	if isKey && o.Transport != nil {
-		p.Transport = o.Transport
-	}
+	var isKey bool
+	p.Transport, isKey = transportKey(o.Transport)
 	if t.Isolated || private || !isKey || len(o.PerCallPolicies)+len(o.PerRetryPolicies) > 0 {
 		m.tokens = tokencache.New(tokencache.Limits{})
 	}
@@ -58,6 +57,18 @@ func newMemory(p tokencache.Principal, o azcore.ClientOptions, t TokenOptions, p
 		m.close()
 	}
 	return m
+}
+
+// transportKey returns what stands for a transport in keys, nil for the default one,
+// and whether it tells it from others.
+func transportKey(t policy.Transporter) (key any, ok bool) {
+	switch {
+	case t == nil:
+		return nil, true
+	case !reflect.ValueOf(t).Comparable():
+		return nil, false
+	}
+	return t, true
 }
 
 // Life implements [tokencache.Source].

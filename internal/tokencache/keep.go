@@ -1,8 +1,30 @@
 package tokencache
 
-import (
-	"time"
-)
+import "time"
+
+// Put files a token that came otherwise than by a [Source]'s Fetch for q, such as one
+// that nobody waits for any more.
+func (c *Cache) Put(q Query, t Token) {
+	now := time.Now()
+	c.file(newEntry(q.Key(), q.hash(), c.order.Add(1), t, now), now)
+}
+
+func (c *Cache) file(e *entry, now time.Time) {
+	expired, evicted := c.index.put(e, now.UnixNano())
+	c.stats.expired.Add(int64(expired))
+	c.stats.evicted.Add(int64(evicted))
+}
+
+// Find returns the token for q that is in memory and not due for renewal, if there is
+// one. q's claims do not count.
+func (c *Cache) Find(q Query) (Token, bool) {
+	now := time.Now().UnixNano()
+	if e := c.index.find(&q, q.hash()); e != nil && now < e.renewFrom {
+		e.used(now)
+		return e.token(), true
+	}
+	return Token{}, false
+}
 
 // keptScopes stand in the key of what is kept beside the tokens of an identity. No
 // scope has that character.
@@ -19,10 +41,7 @@ func (q Query) kept() Query {
 func (c *Cache) Keep(q Query, secret string, until time.Time) {
 	q = q.kept()
 	now := time.Now()
-	e := newEntry(q.Key(), q.hash(), c.order.Add(1), Token{Value: secret, ExpiresOn: until}, now)
-	expired, evicted := c.index.put(e, now.UnixNano())
-	c.stats.expired.Add(int64(expired))
-	c.stats.evicted.Add(int64(evicted))
+	c.file(newEntry(q.Key(), q.hash(), c.order.Add(1), Token{Value: secret, ExpiresOn: until}, now), now)
 }
 
 // Kept returns what was kept for q's identity, or "".

@@ -199,9 +199,7 @@ func (c *Cache) fetch(ctx context.Context, q Query, hash uint64, req request, sr
 		return Token{}, err
 	}
 	c.blocked.clear(req.key)
-	expired, evicted := c.index.put(newEntry(req.key, hash, order, t, start), start.UnixNano())
-	c.stats.expired.Add(int64(expired))
-	c.stats.evicted.Add(int64(evicted))
+	c.file(newEntry(req.key, hash, order, t, start), start)
 	return t, nil
 }
 
