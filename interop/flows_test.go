@@ -93,13 +93,11 @@ var flows = []flow{
 
 	{name: "authorization code, public client", host: "application", credential: "authorizationCode", proof: "none", cannot: map[string]cannot{
 		microsoftPeer: {noAuthorizationCode, "no such credential"},
-		ourPeer:       {"To come.", "no such credential"},
 	}},
 	{name: "authorization code, client secret", host: "application", credential: "authorizationCode", proof: "secret", cannot: map[string]cannot{
 		pythonPeer:    {noCodeSecret, "AADSTS7000218"},
 		pythonAIOPeer: {noCodeSecret, "AADSTS7000218"},
 		microsoftPeer: {noAuthorizationCode, "no such credential"},
-		ourPeer:       {"To come.", "no such credential"},
 	}},
 
 	{name: "wrong client secret", host: "application", credential: "client", proof: "secret", secret: "wrong", refused: 7000215},

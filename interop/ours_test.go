@@ -66,6 +66,13 @@ func ourCredential(do ask, o azcore.ClientOptions) (azcore.TokenCredential, erro
 			options.ID = azidentity.ResourceID(do.ID)
 		}
 		return azidentity.NewManagedIdentityCredential(options)
+	case "authorizationCode none":
+		return azidentity.NewAuthorizationCodeCredential(do.Tenant, do.Client, do.Code, do.Redirect,
+			&azidentity.AuthorizationCodeCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true})
+	case "authorizationCode secret":
+		return azidentity.NewAuthorizationCodeCredential(do.Tenant, do.Client, do.Code, do.Redirect,
+			&azidentity.AuthorizationCodeCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true,
+				Authentication: azidentity.AuthenticationBySecret(do.Secret)})
 	}
 	return nil, fmt.Errorf("no such credential: %s by %s", do.Credential, do.Proof)
 }
