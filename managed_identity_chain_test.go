@@ -262,14 +262,15 @@ func TestManagedIdentityRevocation(t *testing.T) {
 		for name, value := range s.Environment(tt.host) {
 			t.Setenv(name, value)
 		}
-		c := managedCred(t, azidentity.ManagedIdentityCredentialOptions{
-			ClientOptions: azcore.ClientOptions{Transport: s.Client()}, Tokens: isolated,
-		})
+		// Credentials that are constructed alike share their tokens, and with them
+		// what there is to refuse.
+		o := azidentity.ManagedIdentityCredentialOptions{ClientOptions: azcore.ClientOptions{Transport: s.Client()}}
+		c, other := managedCred(t, o), managedCred(t, o)
 		first := policy.TokenRequestOptions{Scopes: armToken.Scopes, EnableCAE: tt.cae}
 		before := tokenFor(t, c, first)
 		again := first
 		again.Claims = claims
-		after := tokenFor(t, c, again)
+		after := tokenFor(t, other, again)
 		if (after != before) != tt.renewed {
 			t.Errorf("%s, CAE %v: renewed is %v, want %v", tt.host, tt.cae, after != before, tt.renewed)
 		}

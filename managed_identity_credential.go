@@ -234,9 +234,11 @@ func managedResource(scope string) string {
 // Fetch implements [tokencache.Source].
 func (c *managedIdentity) Fetch(ctx context.Context, q tokencache.Query) (tokencache.Token, error) {
 	start := time.Now()
-	t, err := c.client.Token(ctx, managedidentity.Request{
-		Resource: managedResource(q.Scopes[0]), CAE: q.CAE, Claims: q.Claims != "",
-	})
+	r := managedidentity.Request{Resource: managedResource(q.Scopes[0]), CAE: q.CAE}
+	if q.Claims != "" {
+		r.Refused = c.tokens.Peek(q)
+	}
+	t, err := c.client.Token(ctx, r)
 	if events.Enabled(ctx) {
 		attrs := []slog.Attr{
 			slog.String("credential", credNameManagedIdentity), slog.String("source", c.client.Chosen()),

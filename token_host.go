@@ -1,7 +1,7 @@
 package azidentity
 
 import (
-	"fmt"
+	"cmp"
 	"net/http"
 	"time"
 
@@ -16,7 +16,7 @@ import (
 // what that means, by the tables that [ManagedIdentityCredential] goes by. They
 // know statuses and the structure of bodies, and look at no text.
 type TokenHostAnswer struct {
-	// Credential is the name that errors begin with.
+	// Credential is the name that errors begin with. Default: "credential".
 	Credential string
 	// WellKnown says that the address is the same on every machine, so that
 	// nobody may be there, or somebody else: a proxy, a captive portal, a container's
@@ -64,7 +64,7 @@ func (a TokenHostAnswer) Judge() TokenHostVerdict {
 		return TokenHostVerdict{Token: azcore.AccessToken{Token: t.Value, ExpiresOn: t.ExpiresOn, RefreshOn: t.RefreshOn}}
 	}
 	v := TokenHostVerdict{Retry: again, RetryAfter: e.RetryAfter, Claims: e.Claims}
-	message := fmt.Sprintf("%s: %v", a.Credential, e)
+	message := cmp.Or(a.Credential, "credential") + ": " + e.Error()
 	if e.Verdict == managedidentity.Unavailable {
 		v.Err = NewCredentialUnavailableError(message)
 		return v

@@ -5,9 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -56,12 +54,8 @@ func serveFaultAdd(c *call) reply {
 	if err := decodeStrict(body, &f); err != nil {
 		return adminError(http.StatusBadRequest, err.Error())
 	}
-	known := func(rt route) bool { return strings.EqualFold(string(rt.endpoint), string(f.Endpoint)) }
-	switch {
-	case f.Endpoint != "" && !strings.EqualFold(string(f.Endpoint), string(EndpointUnknown)) && !slices.ContainsFunc(c.e.routes, known):
-		return adminError(http.StatusBadRequest, "endpoint: there is no "+string(f.Endpoint))
-	case f.Status != 0 && (f.Status < 200 || f.Status > 599):
-		return adminError(http.StatusBadRequest, "status: "+strconv.Itoa(f.Status)+" is none of 200 to 599")
+	if member, what := f.mistake(); what != "" {
+		return adminError(http.StatusBadRequest, member+": "+what)
 	}
 	return jsonReply(http.StatusCreated, map[string]int{"id": c.e.faults.add(f)})
 }

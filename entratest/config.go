@@ -68,6 +68,9 @@ type Config struct {
 	// ArcKeyDirectory is where the endpoint of Azure Arc puts the files that its
 	// clients have to read. It has to exist. Empty: that endpoint answers 500.
 	ArcKeyDirectory string `json:"arcKeyDirectory,omitempty"`
+	// Faults are injected when the emulator is made, in this order, as by
+	// [Emulator.Inject]. Reconfigure leaves faults alone.
+	Faults []Fault `json:"faults,omitempty"`
 	// UnknownHosts are authority hosts that instance discovery refuses with
 	// invalid_instance. All others are known.
 	UnknownHosts []string `json:"unknownHosts,omitempty"`

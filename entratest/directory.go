@@ -114,6 +114,11 @@ func newDirectory(cfg *Config) (*directory, error) {
 		d.issuers[is.URL] = p.publicKeys(path+".keys", is.Keys)
 	}
 	d.addIdentities(p, cfg.ManagedIdentities)
+	for i, f := range cfg.Faults {
+		if member, what := f.mistake(); what != "" {
+			p.add(fmt.Sprintf("faults[%d].%s", i, member), "%s", what)
+		}
+	}
 	for i, t := range cfg.Tenants {
 		d.addTenant(p, fmt.Sprintf("tenants[%d]", i), t)
 	}

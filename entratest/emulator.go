@@ -80,6 +80,9 @@ func New(cfg *Config) (*Emulator, error) {
 		e.clock = time.Now
 	}
 	e.setup.Store(s)
+	for _, f := range s.cfg.Faults {
+		e.faults.add(f)
+	}
 	return e, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"log"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/azid-go/azidentity/entratest"
@@ -147,4 +148,26 @@ func ExampleEmulator_FederatedAssertion() {
 	fmt.Println(refused.Status, refused.Code, refused.AssertionClaims["aud"])
 	// Output:
 	// 401 700024 api://AzureADTokenExchange
+}
+
+// The emulator plays a machine too. A program finds it by the variables of a host.
+func ExampleServer_Environment() {
+	server := entratest.NewServer(nil)
+	defer server.Close()
+	env := server.Environment(entratest.EndpointAppService)
+
+	// What libraries do on App Service, over plain HTTP as there.
+	r, err := http.NewRequest(http.MethodGet, env["IDENTITY_ENDPOINT"]+"?api-version=2019-08-01&resource=https://vault.azure.net", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	r.Header.Set("X-IDENTITY-HEADER", env["IDENTITY_HEADER"])
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		log.Fatal(err)
+	}
+	resp.Body.Close()
+	http.DefaultClient.CloseIdleConnections()
+	fmt.Println(resp.StatusCode, strings.HasPrefix(env["IDENTITY_ENDPOINT"], server.MachineURL))
+	// Output: 200 true
 }

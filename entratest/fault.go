@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -35,7 +36,8 @@ type Fault struct {
 	Reset bool `json:"reset,omitempty"`
 	// Status of the answer, 200 to 599. Default: what Error and Code imply; with Body 200.
 	Status int `json:"status,omitempty"`
-	// Error is the OAuth error of an Entra error body. Default: what Code or Status
+	// Error is the OAuth error of an Entra error body, or the code that a managed
+	// identity endpoint writes in the form of its own. Default: what Code or Status
 	// implies.
 	Error string `json:"error,omitempty"`
 	// Code is the AADSTS number of the error body.
@@ -64,6 +66,18 @@ const slowBodyPieces = 10
 func (e *Emulator) Inject(f Fault) (cancel func()) {
 	id := e.faults.add(f)
 	return func() { e.faults.remove(id) }
+}
+
+// mistake says what is wrong with a fault, and in which member, or nothing.
+func (f *Fault) mistake() (member, what string) {
+	known := func(rt route) bool { return strings.EqualFold(string(rt.endpoint), string(f.Endpoint)) }
+	switch {
+	case f.Endpoint != "" && !strings.EqualFold(string(f.Endpoint), string(EndpointUnknown)) && !slices.ContainsFunc(routes(), known):
+		return "endpoint", "there is no " + string(f.Endpoint)
+	case f.Status != 0 && (f.Status < 200 || f.Status > 599):
+		return "status", strconv.Itoa(f.Status) + " is none of 200 to 599"
+	}
+	return "", ""
 }
 
 // ClearFaults removes all faults.
@@ -116,7 +130,11 @@ func (f *Fault) answer(c *call) reply {
 		}
 		c.entry.Reason = "fault: body sent verbatim"
 	case f.Status != 0 || f.Error != "" || f.Code != 0 || f.RetryAfter > 0:
-		rep = c.refuse(f.refusal())
+		if c.route.endpoint.onMachine() {
+			rep = c.machineRefusal(f)
+		} else {
+			rep = c.refuse(f.refusal())
+		}
 	default:
 		return c.route.serve(c)
 	}

@@ -12,8 +12,10 @@ import (
 	"os"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/azid-go/azidentity/entratest"
 )
@@ -312,5 +314,71 @@ func TestArcKeyFiles(t *testing.T) {
 	s.Close()
 	if left, _ := os.ReadDir(dir); len(left) > 0 {
 		t.Errorf("%v is left", left)
+	}
+}
+
+// Faults have the form that each host's own refusals have, from Go and from a seed
+// file.
+func TestMachineFaults(t *testing.T) {
+	t.Parallel()
+	for _, host := range []entratest.Endpoint{
+		entratest.EndpointIMDS, entratest.EndpointAppService, entratest.EndpointServiceFabric,
+		entratest.EndpointAzureML, entratest.EndpointCloudShell, entratest.EndpointAzureArc,
+	} {
+		for status, code := range map[int]string{400: "", 401: "", 404: "", 410: "", 429: "", 500: "", 503: "", 403: "said"} {
+			fault := entratest.Fault{Endpoint: host, Status: status, Error: code, RetryAfter: 3 * time.Second, Claims: `{"a":1}`}
+			seed, err := json.Marshal(&entratest.Config{Faults: []entratest.Fault{fault}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			cfg, err := entratest.ParseSeed(seed)
+			if err != nil {
+				t.Fatal(err)
+			}
+			seeded, injected := newEmulator(t, cfg), newEmulator(t, nil)
+			injected.Inject(fault)
+			for _, e := range []*entratest.Emulator{seeded, injected} {
+				env := e.Environment(host)
+				target := env["IDENTITY_ENDPOINT"] + env["AZURE_POD_IDENTITY_AUTHORITY_HOST"]
+				switch {
+				case host == entratest.EndpointIMDS:
+					target += "/metadata/identity/oauth2/token"
+				case target == "":
+					target = env["MSI_ENDPOINT"]
+				}
+				method := http.MethodGet
+				if host == entratest.EndpointCloudShell {
+					method = http.MethodPost
+				}
+				got := ask(t, e, method, target, params(""), "Metadata", "true")
+				said := ""
+				switch body := got.body["error"].(type) {
+				case string:
+					said = body
+				case map[string]any:
+					said, _ = body["code"].(string)
+				default:
+					if n, ok := got.body["statusCode"].(float64); ok && got.text("message") != "" {
+						said = strconv.Itoa(int(n))
+					}
+				}
+				entry, _ := e.LastRequest(host)
+				if got.status != status || got.header.Get("Retry-After") != "3" || said == "" || code != "" && said != code && said != "403" ||
+					got.text("claims") != fault.Claims || got.body["error_codes"] != nil || !entry.Faulted || entry.Error == "" {
+					t.Errorf("%s, %d: got %d %v %v, journal %+v", host, status, got.status, got.header, got.body, entry)
+				}
+			}
+		}
+	}
+	for want, bad := range map[string]string{
+		"faults[0].endpoint: there is no imdz":      `{"faults": [{"endpoint": "imdz"}]}`,
+		"faults[1].status: 99 is none":              `{"faults": [{}, {"status": 99}]}`,
+		"faults[0].latency: a duration is a string": `{"faults": [{"latency": 3}]}`,
+		"hostsKeepTokens: true or false":            `{"hostsKeepTokens": "yes"}`,
+		`unknown member "latancy"`:                  `{"faults": [{"latancy": "3s"}]}`,
+	} {
+		if _, err := entratest.ParseSeed([]byte(bad)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want an error with %q", bad, err, want)
+		}
 	}
 }

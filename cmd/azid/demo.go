@@ -23,7 +23,7 @@ over TLS on a loopback port. Nothing leaves this machine or stays on it.
 The columns: SENT is how many requests the emulator received. FIRST is the time
 to the first token, over an open connection. CACHED is the median time of the
 calls after it, for which nothing may be sent. TOKEN FOR is whose the token
-says it is: application and tenant. Each token's signature, issuer, audience
+says it is: application or identity, and tenant. Each token's signature, issuer, audience
 and expiry are checked by a library that shares no code with this one.
 
 ` + exitStatusHelp,

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -33,12 +34,18 @@ type demoLab struct {
 }
 
 func newDemoLab(ctx context.Context) (*demoLab, error) {
-	cfg := demoConfig()
-	server, err := entratest.Listen("127.0.0.1:0", cfg)
+	dir, err := os.MkdirTemp("", "azid-demo-")
 	if err != nil {
 		return nil, err
 	}
-	l := &demoLab{server: server, config: cfg, issuers: map[string]*oidc.Provider{}}
+	cfg := demoConfig()
+	cfg.ArcKeyDirectory = dir
+	server, err := entratest.Listen("127.0.0.1:0", cfg)
+	if err != nil {
+		_ = os.RemoveAll(dir)
+		return nil, err
+	}
+	l := &demoLab{server: server, config: cfg, dir: dir, issuers: map[string]*oidc.Provider{}}
 	l.restore = replaceEnvironment(nil)
 	err = l.writeFiles()
 	if err == nil {
@@ -65,15 +72,10 @@ func (l *demoLab) warmUp(ctx context.Context) error {
 func (l *demoLab) close() {
 	l.server.Close()
 	l.restore()
-	if l.dir != "" {
-		_ = os.RemoveAll(l.dir)
-	}
+	_ = os.RemoveAll(l.dir)
 }
 
 func (l *demoLab) writeFiles() (err error) {
-	if l.dir, err = os.MkdirTemp("", "azid-demo-"); err != nil {
-		return err
-	}
 	l.certificateFile, l.tokenFile = filepath.Join(l.dir, "client.pem"), filepath.Join(l.dir, "token")
 	if err = l.server.WriteServiceAccountToken(l.tokenFile, entratest.DefaultFederatedSubject); err != nil {
 		return err
@@ -164,7 +166,10 @@ func (l *demoLab) construct(r demoRow) (azcore.TokenCredential, error) {
 // demoClaims are what the demo reads of a token whose signature was checked.
 type demoClaims struct {
 	TenantID           string   `json:"tid"`
+	Version            string   `json:"ver"`
 	ClientID           string   `json:"azp"`
+	ClientIDVersion1   string   `json:"appid"`
+	Identity           string   `json:"xms_mirid"` // resource ID of a managed identity
 	ClientCapabilities []string `json:"xms_cc"`
 	Username           string   `json:"preferred_username"`
 }
@@ -176,8 +181,12 @@ func (l *demoLab) verify(ctx context.Context, r demoRow, token string) (demoClai
 	if tenant == "" {
 		tenant = homeTenantID
 	}
-	url := l.server.URL + r.authority
-	if r.authority == "" {
+	url, version := l.server.URL+r.authority, "2.0"
+	switch {
+	case r.managed:
+		// Managed identities get tokens of version 1, of an issuer of its own.
+		url, version = url+"/"+tenant+"/", "1.0"
+	case r.authority == "":
 		url += "/" + tenant + "/v2.0"
 	}
 	issuer, err := l.issuer(ctx, url)
@@ -189,8 +198,12 @@ func (l *demoLab) verify(ctx context.Context, r demoRow, token string) (demoClai
 	if err == nil {
 		err = verified.Claims(&claims)
 	}
-	if err == nil && claims.TenantID != tenant {
+	switch {
+	case err != nil:
+	case claims.TenantID != tenant:
 		err = fmt.Errorf("the token is of tenant %q, not %q", claims.TenantID, tenant)
+	case claims.Version != version:
+		err = fmt.Errorf("the token is of version %q, not %q", claims.Version, version)
 	}
 	return claims, err
 }
@@ -205,9 +218,14 @@ func (l *demoLab) issuer(ctx context.Context, url string) (*oidc.Provider, error
 }
 
 // name is "demo, home", or "user, home" for a user: the names that the directory has
-// for what the claims say.
+// for what the claims say. A managed identity's is the last of its resource ID.
 func (l *demoLab) name(c demoClaims) string {
 	user, _, _ := strings.Cut(c.Username, "@")
+	for _, m := range l.config.ManagedIdentities {
+		if m.ClientID == c.ClientIDVersion1 && m.ResourceID == c.Identity {
+			return path.Base(m.ResourceID) + ", " + l.config.Tenants[0].Name
+		}
+	}
 	for _, t := range l.config.Tenants {
 		for _, a := range t.Applications {
 			if t.ID == c.TenantID && a.ClientID == c.ClientID {
@@ -215,7 +233,7 @@ func (l *demoLab) name(c demoClaims) string {
 			}
 		}
 	}
-	return c.ClientID
+	return cmp.Or(c.ClientID, c.ClientIDVersion1)
 }
 
 // medianTime returns the median time of many calls. One call is too short for
@@ -258,7 +276,7 @@ func replaceEnvironment(env map[string]string) (restore func()) {
 }
 
 func isCredentialVariable(name string) bool {
-	for _, prefix := range []string{"AZURE_", "MSAL_", "SYSTEM_OIDC", "MSI_", "IDENTITY_", "IMDS_"} {
+	for _, prefix := range []string{"AZURE_", "MSAL_", "SYSTEM_OIDC", "MSI_", "IDENTITY_", "IMDS_", "DEFAULT_IDENTITY_"} {
 		if strings.HasPrefix(strings.ToUpper(name), prefix) {
 			return true
 		}

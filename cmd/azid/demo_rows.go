@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"path"
 	"slices"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/azid-go/azidentity"
 	"github.com/azid-go/azidentity/entratest"
+	"github.com/azid-go/azidentity/internal/managedidentity"
 )
 
 // demoRow is one way to get a token. A new credential is one more entry.
@@ -27,6 +29,8 @@ type demoRow struct {
 	request policy.TokenRequestOptions
 	// tenant is that of the token. Default: home's.
 	tenant string
+	// managed says that the token is a managed identity's.
+	managed bool
 	// check looks for what this row is about in the verified claims.
 	check func(demoClaims) error
 }
@@ -48,6 +52,17 @@ func demoRows() []demoRow {
 		{credential: "WorkloadIdentityCredential", how: "token file", open: openWorkload,
 			env: func(l *demoLab) map[string]string {
 				return map[string]string{"AZURE_FEDERATED_TOKEN_FILE": l.tokenFile}
+			}},
+		managed("IMDS", entratest.EndpointIMDS, nil),
+		managed("IMDS, by ID", entratest.EndpointIMDS, azidentity.ClientID(entratest.DefaultIdentityClientID)),
+		managed("App Service", entratest.EndpointAppService, nil),
+		managed("Azure ML", entratest.EndpointAzureML, nil),
+		managed("Cloud Shell", entratest.EndpointCloudShell, nil),
+		managed("Azure Arc", entratest.EndpointAzureArc, nil),
+		managed("Fabric pinned", entratest.EndpointServiceFabric, nil),
+		{credential: "ManagedIdentityCredential", how: "pod's file", open: openManaged(nil),
+			env: func(l *demoLab) map[string]string {
+				return map[string]string{"AZURE_FEDERATED_TOKEN_FILE": l.tokenFile, "AZURE_IDENTITY_DISABLE_INSTANCE_DISCOVERY": "true"}
 			}},
 		{credential: "AzurePipelinesCredential", how: "OIDC request", open: openPipelines,
 			env: func(l *demoLab) map[string]string {
@@ -103,6 +118,24 @@ func openOnBehalfOf(l *demoLab, o azcore.ClientOptions) (azcore.TokenCredential,
 func openWorkload(_ *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, error) {
 	return azidentity.NewWorkloadIdentityCredential(
 		&azidentity.WorkloadIdentityCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true, Tokens: isolated})
+}
+
+// managed is a row for a host that has managed identities.
+func managed(how string, host entratest.Endpoint, id azidentity.ManagedIDKind) demoRow {
+	return demoRow{
+		credential: "ManagedIdentityCredential", how: how, managed: true, open: openManaged(id),
+		env: func(l *demoLab) map[string]string { return l.server.Environment(host) },
+	}
+}
+
+func openManaged(id azidentity.ManagedIDKind) func(*demoLab, azcore.ClientOptions) (azcore.TokenCredential, error) {
+	return func(l *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, error) {
+		// The keys of Azure Arc's agent are the demo's, so that it needs no rights
+		// to the agent's own place.
+		o.Transport = &managedidentity.Machine{Client: l.server.Client(), ArcKeys: l.dir}
+		return azidentity.NewManagedIdentityCredential(
+			&azidentity.ManagedIdentityCredentialOptions{ClientOptions: o, ID: id, Tokens: isolated})
+	}
 }
 
 func openPipelines(_ *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, error) {
@@ -173,7 +206,11 @@ func demoConfig() *entratest.Config {
 	away := entratest.DefaultTenant()
 	away.ID, away.Name, away.Domains = awayTenantID, "away", []string{"away.example.com"}
 	away.Applications[0].Name = demoAppName
-	return &entratest.Config{Tenants: []entratest.Tenant{home, away}}
+	machine := entratest.DefaultManagedIdentities()
+	for i, name := range []string{"vm", demoAppName} {
+		machine[i].ResourceID = path.Join(path.Dir(machine[i].ResourceID), name)
+	}
+	return &entratest.Config{Tenants: []entratest.Tenant{home, away}, ManagedIdentities: machine}
 }
 
 // clientOptions lead to the emulator, and to it alone.

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -135,5 +138,63 @@ func TestArcKeys(t *testing.T) {
 	}
 	if _, err := os.Stat(base); err != nil {
 		t.Errorf("a directory that was there is gone: %v", err)
+	}
+}
+
+// The page on testing without Azure has a row for every host with the variables
+// that the host really gives.
+func TestDocsHostVariables(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/test-without-azure.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := entratest.NewServer(nil)
+	defer server.Close()
+	cfg, err := readSeed("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	word := regexp.MustCompile("`([^`]+)`")
+	documented := map[string][]string{}
+	for line := range strings.Lines(string(text)) {
+		cells := strings.Split(line, "|")
+		if len(cells) != 5 {
+			continue
+		}
+		var names []string
+		for _, m := range word.FindAllStringSubmatch(cells[2], -1) {
+			names = append(names, m[1])
+		}
+		slices.Sort(names)
+		for _, m := range word.FindAllStringSubmatch(cells[1], -1) {
+			documented[m[1]] = names
+		}
+	}
+	common := []string{
+		"AZURE_AUTHORITY_HOST", "AZURE_IDENTITY_DISABLE_INSTANCE_DISCOVERY", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS",
+	}
+	for _, h := range emulatedHosts {
+		files := &emulatorFiles{}
+		env, _, err := files.writeAll(server, cfg, h, emulatorPaths{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := files.remove(); err != nil {
+			t.Error(err)
+		}
+		var names []string
+		for _, v := range env {
+			if !v.unset && !slices.Contains(common, v.name) {
+				names = append(names, v.name)
+			}
+			if v.unset != (v.value == "") || !h.application() && !slices.Contains(hostVariables, v.name) && !slices.Contains(common, v.name) {
+				t.Errorf("%s: %+v", h.name, v)
+			}
+		}
+		slices.Sort(names)
+		if !slices.Equal(names, documented[h.name]) {
+			t.Errorf("%s: the page has %v, the host %v", h.name, documented[h.name], names)
+		}
 	}
 }

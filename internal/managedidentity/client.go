@@ -2,14 +2,12 @@ package managedidentity
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -51,9 +49,6 @@ type Client struct {
 	try       time.Duration
 	pinned    *http.Transport
 	probe     *probe // nil if there is nothing to find out
-
-	mu   sync.Mutex                   // guards last
-	last map[string][sha256.Size]byte // by resource, of the token handed out last, where the host wants to know
 }
 
 // defaultTryTimeout bounds one try.
@@ -86,11 +81,14 @@ func Detect(cfg Config) Source { return cfg.environment().detect().source }
 // for looking whether Azure Arc's agent is installed. [TokenExchange] has no
 // client: Entra ID is asked in its place.
 func New(cfg Config) (*Client, error) {
+	if m, ok := cfg.Options.Transport.(*Machine); ok {
+		cfg.Options.Transport, cfg.ArcKeys = m.Client, m.ArcKeys
+	}
 	e := cfg.environment()
 	c := &Client{identity: cfg.Identity, detection: e.detect()}
 	fail := func(err error) (*Client, error) { return nil, fmt.Errorf("%v: %w", c.detection, err) }
 	if c.detection.open == nil {
-		return fail(errors.New("Entra ID is to be asked"))
+		return fail(errors.New("its tokens come from Entra ID"))
 	}
 	h, err := c.detection.open(e)
 	if err != nil {
@@ -173,8 +171,8 @@ func (c *Client) Close() {
 // A Request asks for one token.
 type Request struct {
 	Resource string
-	CAE      bool // the token is for a client that handles claims challenges
-	Claims   bool // the token handed out last was refused
+	CAE      bool   // the token is for a client that handles claims challenges
+	Refused  string // the token that a claims challenge is about, if there is one
 }
 
 // A Token is what a host answers. It has no method to print it; keep it out of
@@ -227,9 +225,6 @@ func (c *Client) grant(ctx context.Context, r Request, a attempt, sent time.Time
 	}
 	if l.guessed {
 		events.Log(ctx, events.ExpiryUnknown, slog.String("source", string(c.detection.source)))
-	}
-	if c.host.revokes {
-		c.remember(r.Resource, a.answer.AccessToken)
 	}
 	return Token{a.answer.AccessToken, l.expires, l.refresh}, nil
 }

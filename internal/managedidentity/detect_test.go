@@ -125,3 +125,49 @@ func TestPain29EndpointsFromTheEnvironment(t *testing.T) {
 		})
 	}
 }
+
+// A pod's assertion comes before its node's metadata service, and after whatever
+// says that this is another host.
+func TestPain54TokenExchange(t *testing.T) {
+	t.Parallel()
+	const pod = "AZURE_TENANT_ID=t AZURE_FEDERATED_TOKEN_FILE=/f "
+	client := managedidentity.Identity{Kind: managedidentity.ClientID, Value: "c"}
+	for _, tt := range []struct {
+		env   string
+		id    managedidentity.Identity
+		agent bool
+		no    bool
+		want  managedidentity.Source
+	}{
+		{pod + "AZURE_CLIENT_ID=c", managedidentity.Identity{}, false, false, managedidentity.TokenExchange},
+		{pod, client, false, false, managedidentity.TokenExchange},
+		{pod + "AZURE_POD_IDENTITY_AUTHORITY_HOST=http://127.0.0.1", client, false, false, managedidentity.TokenExchange},
+		{pod, managedidentity.Identity{}, false, false, managedidentity.IMDS},
+		{pod, managedidentity.Identity{Kind: managedidentity.ClientID}, false, false, managedidentity.IMDS},
+		{pod + "AZURE_CLIENT_ID=c", managedidentity.Identity{Kind: managedidentity.ObjectID, Value: "o"}, false, false, managedidentity.IMDS},
+		{pod + "AZURE_CLIENT_ID=c", managedidentity.Identity{Kind: managedidentity.ResourceID, Value: "r"}, false, false, managedidentity.IMDS},
+		{pod + "AZURE_CLIENT_ID=c", managedidentity.Identity{}, false, true, managedidentity.IMDS},
+		{pod + "AZURE_CLIENT_ID=c", managedidentity.Identity{}, true, false, managedidentity.AzureArc},
+		{pod + "AZURE_CLIENT_ID=c MSI_ENDPOINT=http://localhost", managedidentity.Identity{}, false, false, managedidentity.CloudShell},
+		{"AZURE_TENANT_ID=t AZURE_CLIENT_ID=c", client, false, false, managedidentity.IMDS},
+		{"AZURE_FEDERATED_TOKEN_FILE=/f AZURE_CLIENT_ID=c", client, false, false, managedidentity.IMDS},
+	} {
+		if tt.agent && runtime.GOOS != "linux" && runtime.GOOS != "windows" {
+			continue // there is no agent
+		}
+		env := map[string]string{}
+		for one := range strings.FieldsSeq(tt.env) {
+			name, value, _ := strings.Cut(one, "=")
+			env[name] = value
+		}
+		cfg := managedidentity.Config{
+			Identity: tt.id, Direct: direct, Getenv: getenv(env), Exists: func(string) bool { return tt.agent }, ArcKeys: t.TempDir(), NoTokenExchange: tt.no,
+		}
+		if got := managedidentity.Detect(cfg); got != tt.want {
+			t.Errorf("%q for %v: got %s, want %s", tt.env, tt.id, got, tt.want)
+		}
+		if _, err := managedidentity.New(cfg); tt.want == managedidentity.TokenExchange && err == nil {
+			t.Error("there is a client for what Entra ID is to be asked")
+		}
+	}
+}

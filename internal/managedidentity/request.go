@@ -30,10 +30,10 @@ type attempt struct {
 // ask sends one request, or two where the host wants to be shown a key.
 func (c *Client) ask(ctx context.Context, r Request) attempt {
 	a := c.send(ctx, r, "")
-	if a.status == http.StatusBadRequest && r.CAE && r.Claims && c.host.revoking != "" {
+	if a.status == http.StatusBadRequest && r.CAE && r.Refused != "" && c.host.revoking != "" {
 		// A plan that does not know the newer version. Its own memory may hold
 		// the old token, but then the caller finds out.
-		r.Claims = false
+		r.Refused = ""
 		a = c.send(ctx, r, "")
 	}
 	if c.host.challenge == nil || a.status != http.StatusUnauthorized {
@@ -87,7 +87,7 @@ func (c *Client) newRequest(ctx context.Context, r Request, key string) (*policy
 	u := *c.host.endpoint
 	params := c.host.parameters(r.Resource, c.identity)
 	if c.host.revokes {
-		c.revoke(params, r)
+		c.host.revoke(params, r)
 	}
 	method := http.MethodPost
 	if !c.host.post {
@@ -116,34 +116,18 @@ func (c *Client) newRequest(ctx context.Context, r Request, key string) (*policy
 
 // revoke tells the host what the client can do, and which token a challenge
 // was about, so that it does not answer with the same from its own memory.
-func (c *Client) revoke(params url.Values, r Request) {
-	if !r.CAE || c.host.revoking != "" && !r.Claims {
+func (h *host) revoke(params url.Values, r Request) {
+	if !r.CAE || h.revoking != "" && r.Refused == "" {
 		return
 	}
-	if c.host.revoking != "" {
-		params.Set("api-version", c.host.revoking)
+	if h.revoking != "" {
+		params.Set("api-version", h.revoking)
 	}
 	params.Set("xms_cc", "cp1")
-	if !r.Claims {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if sum, ok := c.last[r.Resource]; ok {
+	if r.Refused != "" {
+		sum := sha256.Sum256([]byte(r.Refused))
 		params.Set("token_sha256_to_refresh", hex.EncodeToString(sum[:]))
 	}
-}
-
-// maxLast bounds the memory for tokens' hashes.
-const maxLast = 1000
-
-func (c *Client) remember(resource, token string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.last == nil || len(c.last) >= maxLast {
-		c.last = map[string][sha256.Size]byte{}
-	}
-	c.last[resource] = sha256.Sum256([]byte(token))
 }
 
 // errRedirected is that of a transport that followed a redirect.

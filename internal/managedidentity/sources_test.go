@@ -2,7 +2,9 @@ package managedidentity_test
 
 import (
 	"context"
+	"crypto/sha1" // the platform names its certificate by this hash
 	"crypto/tls"
+	"encoding/hex"
 	"errors"
 	"io"
 	"net/http"
@@ -183,7 +185,7 @@ func TestServiceFabricRevocation(t *testing.T) {
 	s := entratest.NewServer(nil)
 	t.Cleanup(s.Close)
 	c := mustClient(t, s.Environment(entratest.EndpointServiceFabric), bySystem, policy.ClientOptions{}, "")
-	for i, r := range []managedidentity.Request{{}, {CAE: true}, {CAE: true, Claims: true}} {
+	for i, r := range []managedidentity.Request{{}, {CAE: true}, {CAE: true, Refused: "test_token"}, {Refused: "test_token"}} {
 		r.Resource = resource
 		if _, err := c.Token(t.Context(), r); err != nil {
 			t.Fatal(err)
@@ -210,15 +212,34 @@ func TestPain29RedirectsAreNotFollowed(t *testing.T) {
 	t.Cleanup(other.Close)
 	first := httptest.NewServer(http.RedirectHandler(other.URL, http.StatusTemporaryRedirect))
 	t.Cleanup(first.Close)
+	node := httptest.NewTLSServer(http.RedirectHandler(other.URL, http.StatusTemporaryRedirect))
+	t.Cleanup(node.Close)
+	sum := sha1.Sum(node.Certificate().Raw)
 	env := map[string]string{"IDENTITY_ENDPOINT": first.URL, "IDENTITY_HEADER": "h"}
 	own := &http.Client{Transport: &http.Transport{}}
 	t.Cleanup(own.CloseIdleConnections)
-	for _, transport := range []policy.Transporter{nil, &http.Client{}, own} {
-		c := mustClient(t, env, bySystem, policy.ClientOptions{Transport: transport}, "")
-		_, err := c.Token(t.Context(), managedidentity.Request{Resource: resource})
-		var e *managedidentity.Error
-		if !errors.As(err, &e) || e.Status != http.StatusTemporaryRedirect || e.Verdict != managedidentity.Fatal {
-			t.Errorf("got %v", err)
+	for source, host := range map[managedidentity.Source]map[string]string{
+		managedidentity.IMDS:       {"AZURE_POD_IDENTITY_AUTHORITY_HOST": first.URL},
+		managedidentity.AppService: env,
+		managedidentity.AzureML:    {"MSI_ENDPOINT": first.URL, "MSI_SECRET": "h"},
+		managedidentity.CloudShell: {"MSI_ENDPOINT": first.URL},
+		managedidentity.AzureArc:   {"IDENTITY_ENDPOINT": first.URL, "IMDS_ENDPOINT": first.URL},
+		managedidentity.ServiceFabric: {
+			"IDENTITY_ENDPOINT": node.URL, "IDENTITY_HEADER": "h", "IDENTITY_SERVER_THUMBPRINT": hex.EncodeToString(sum[:]),
+		},
+	} {
+		for _, transport := range []policy.Transporter{nil, &http.Client{}, own} {
+			c := mustClient(t, host, bySystem, policy.ClientOptions{Transport: transport}, t.TempDir())
+			_, err := c.Token(t.Context(), managedidentity.Request{Resource: resource})
+			want := managedidentity.Fatal
+			if source == managedidentity.IMDS {
+				want = managedidentity.Unavailable // a portal, not the service
+			}
+			var e *managedidentity.Error
+			if c.Source() != source || !errors.As(err, &e) || e.Status != http.StatusTemporaryRedirect || e.Verdict != want {
+				t.Errorf("%s: got %v", source, err)
+			}
+			c.Close()
 		}
 	}
 	if n := elsewhere.Load(); n > 0 {
@@ -247,19 +268,20 @@ func TestPain52NoProxyBetween(t *testing.T) {
 	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"} {
 		t.Setenv(name, proxy.URL)
 	}
-	e := emulate(t, nil)
-	s := httptest.NewServer(e)
+	keys := t.TempDir()
+	s := entratest.NewServer(&entratest.Config{ArcKeyDirectory: keys})
 	t.Cleanup(s.Close)
-	for _, host := range []entratest.Endpoint{entratest.EndpointIMDS, entratest.EndpointAppService, entratest.EndpointAzureML, entratest.EndpointCloudShell} {
-		env := e.Environment(host)
-		for name, value := range env {
-			env[name] = strings.Replace(value, "http://localhost:40400", s.URL, 1)
-		}
-		c := mustClient(t, env, bySystem, policy.ClientOptions{}, "")
+	for _, host := range []entratest.Endpoint{
+		entratest.EndpointIMDS, entratest.EndpointAppService, entratest.EndpointAzureML,
+		entratest.EndpointCloudShell, entratest.EndpointAzureArc, entratest.EndpointServiceFabric,
+	} {
+		c := mustClient(t, s.Environment(host), bySystem, policy.ClientOptions{}, keys)
 		if _, err := c.Token(t.Context(), managedidentity.Request{Resource: resource}); err != nil {
 			t.Errorf("%s: %v", host, err)
 		}
+		c.Close()
 	}
+	direct.CloseIdleConnections()
 	if n := seen.Load(); n > 0 {
 		t.Errorf("the proxy saw %d requests", n)
 	}

@@ -119,6 +119,15 @@ func (c *Cache) Get(ctx context.Context, q Query, src Source) (Token, error) {
 	return c.acquire(ctx, q, hash, src)
 }
 
+// Peek returns the token in memory for q, whatever its age and whatever claims q
+// has, or "".
+func (c *Cache) Peek(q Query) string {
+	if e := c.index.find(&q, q.hash()); e != nil {
+		return e.value
+	}
+	return ""
+}
+
 // renew returns e, which is due for renewal, or a better token.
 func (c *Cache) renew(ctx context.Context, q Query, hash uint64, src Source, e *entry, now int64) (Token, error) {
 	e.used(now)
