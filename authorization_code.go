@@ -71,7 +71,8 @@ type codeBook struct {
 }
 
 // A codeKey tells codes apart. The proof, the redirect URI and the verifier are none of
-// it: there is but one code, whatever it is presented with.
+// it: there is but one code, whatever it is presented with. The transport is, as another
+// one may lead to another authority of the same name, such as a test's.
 type codeKey struct {
 	application tokencache.Owner
 	digest      [sha256.Size]byte

@@ -58,8 +58,9 @@ type AuthorizationCodeCredentialOptions struct {
 //
 // Tokens belong to application and code, not to the credential: a web application that
 // constructs a credential for each request finds them in memory, given the same code,
-// redirect URI, verifier and proof. Credentials that keep their tokens to themselves,
-// see [TokenOptions], find none that another one got, and cannot redeem its code.
+// redirect URI, verifier, proof and transport. Credentials that keep their tokens to
+// themselves, see [TokenOptions], find none that another one got, and do not send its
+// code again: keep such a credential, one for each user's session.
 //
 // It is safe for concurrent use.
 type AuthorizationCodeCredential struct {
@@ -238,7 +239,7 @@ func (c *AuthorizationCodeCredential) afterwards(ctx context.Context, q tokencac
 	case codeLost:
 		return tokencache.Token{}, c.needsSignIn("the authorization code may have been redeemed before, and is not sent again", nil)
 	}
-	return tokencache.Token{}, c.needsSignIn("the authorization code has been redeemed, and there is no refresh token to go on with", nil)
+	return tokencache.Token{}, c.needsSignIn("the authorization code has been redeemed, and this credential has no refresh token to go on with", nil)
 }
 
 func (c *AuthorizationCodeCredential) refresh(ctx context.Context, q tokencache.Query, token string) (entra.TokenResponse, error) {

@@ -1,7 +1,9 @@
 package azidentity_test
 
 import (
+	"cmp"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -73,13 +75,21 @@ func wantGrants(t testing.TB, e *entratest.Emulator, redemptions, refreshes int)
 }
 
 // wantSignIn checks that err tells to have the user sign in again.
-func wantSignIn(t testing.TB, err error) *azidentity.AuthenticationFailedError {
+func wantSignIn(t testing.TB, err error) {
 	t.Helper()
 	var failed *azidentity.AuthenticationFailedError
 	if !errors.As(err, &failed) || !strings.HasPrefix(err.Error(), "AuthorizationCodeCredential: ") || !strings.Contains(err.Error(), "have the user sign in again") {
 		t.Fatalf("got %v, want that the user has to sign in again", err)
 	}
-	return failed
+}
+
+// inTenant checks of which tenant a token is.
+func inTenant(t testing.TB, token, want string) {
+	t.Helper()
+	claims, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
+	if err != nil || !strings.Contains(string(claims), `"tid":"`+want+`"`) {
+		t.Errorf("the token is not of tenant %s: %s, %v", want, claims, err)
+	}
 }
 
 func scopeOf(i int) policy.TokenRequestOptions {
@@ -196,11 +206,15 @@ func TestAuthorizationCodeRefreshes(t *testing.T) {
 		// The other way round.
 		e.ResetJournal()
 		c = webCred(t, e, o)
-		tokenFor(t, c, request)
-		token(t, c)
-		entry := e.Journal()[0]
-		if redemptions, _ := grants(e); redemptions != 1 || entry.GrantType != "authorization_code" || entry.Tenant != tenantID {
-			t.Errorf("%s first: %d redemptions, the first request is %s in tenant %s", name, redemptions, entry.GrantType, entry.Tenant)
+		inTenant(t, tokenFor(t, c, request), cmp.Or(request.TenantID, tenantID))
+		inTenant(t, token(t, c), tenantID)
+		refreshes := 1
+		if request.Claims != "" {
+			refreshes = 0 // claims make no other token
+		}
+		wantGrants(t, e, 1, refreshes)
+		if entry := e.Journal()[0]; entry.GrantType != "authorization_code" || entry.Tenant != tenantID {
+			t.Errorf("%s first: the first request is %s in tenant %s", name, entry.GrantType, entry.Tenant)
 		}
 	}
 }
@@ -521,7 +535,9 @@ func TestAuthorizationCodeRedeemedElsewhere(t *testing.T) {
 	other := webOptions(azcore.ClientOptions{Transport: e.Transport()}) // another transport may be another process
 	token(t, codeCred(t, code, entratest.DefaultRedirectURI, other))
 	_, err := codeCred(t, code, entratest.DefaultRedirectURI, webOptions(o)).GetToken(t.Context(), armToken)
-	if failed := wantSignIn(t, err); !slices.Contains(failed.AADSTSCodes(), 54005) {
+	wantSignIn(t, err)
+	var failed *azidentity.AuthenticationFailedError
+	if !errors.As(err, &failed) || !slices.Contains(failed.AADSTSCodes(), 54005) {
 		t.Errorf("got %v, want AADSTS54005", err)
 	}
 }
@@ -565,7 +581,9 @@ func TestAuthorizationCodeForAWeek(t *testing.T) {
 		e.RevokeRefreshTokens(entratest.DefaultUsername)
 		e.ResetJournal()
 		_, err := c.GetToken(t.Context(), scopeOf(1))
-		if failed := wantSignIn(t, err); failed.Code != "invalid_grant" || failed.RawResponse == nil {
+		wantSignIn(t, err)
+		var failed *azidentity.AuthenticationFailedError
+		if !errors.As(err, &failed) || failed.Code != "invalid_grant" || failed.RawResponse == nil {
 			t.Errorf("got %+v", failed)
 		}
 		if token(t, c) != last {

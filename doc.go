@@ -15,6 +15,7 @@
 //     with a source such as [AssertionFromGitHubActions], [AssertionFromFile],
 //     [AssertionFromURL], [AssertionFromCommand] or [AssertionFromCredential]
 //   - a web API that calls another for its own caller: [OnBehalfOfCredential]
+//   - a web application whose users sign in: [AuthorizationCodeCredential]
 //   - a program on a virtual machine or another host in Azure, without any
 //     secret: [ManagedIdentityCredential]
 //   - configured by the environment: [EnvironmentCredential]

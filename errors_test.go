@@ -140,6 +140,7 @@ func TestPain4CanariesStayHidden(t *testing.T) {
 	defer slog.SetDefault(old)
 
 	const canary = `canary~secret-&<"7f3e9b2c1d`
+	const verifier = "91c4e7d2b5a8f0361e9d4c7b2a5f8e0391c4e7d2b5a8"
 	emulator, _ := emulate(t, nil)
 	assertion, err := emulator.FederatedAssertion("canary-subject")
 	if err != nil {
@@ -206,7 +207,13 @@ func TestPain4CanariesStayHidden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, cred := range []azcore.TokenCredential{secret, cert, federated, chain, obo} {
+		code, err := azidentity.NewAuthorizationCodeCredential(tenantID, clientID, canary, entratest.DefaultRedirectURI, &azidentity.AuthorizationCodeCredentialOptions{
+			ClientOptions: o, Authentication: azidentity.AuthenticationBySecret(canary), CodeVerifier: verifier,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, cred := range []azcore.TokenCredential{secret, cert, federated, chain, obo, code} {
 			tok, err := cred.GetToken(t.Context(), armToken)
 			if err == nil || tok.Token != "" {
 				t.Fatalf("%s: %T got %q, %v", name, cred, tok.Token, err)
@@ -225,7 +232,7 @@ func TestPain4CanariesStayHidden(t *testing.T) {
 		private = append(private, signer.signatures...)
 	}
 	out := printed.String() + logged.String()
-	for _, hidden := range append(private, canary, url.QueryEscape(canary), "7f3e9b2c1d", "canary-token-5d1f7a", "5d1f7a",
+	for _, hidden := range append(private, canary, verifier, url.QueryEscape(canary), "7f3e9b2c1d", "canary-token-5d1f7a", "5d1f7a",
 		assertion[strings.LastIndexByte(assertion, '.')+1:], fmt.Sprintf("%x", canary), base64.StdEncoding.EncodeToString([]byte(canary))) {
 		if i := strings.Index(out, hidden); i >= 0 {
 			t.Errorf("%.20q… appears in:\n%s", hidden, out[max(0, i-300):min(len(out), i+100)])

@@ -220,6 +220,30 @@ func Example_docsPythonAssertion() {
 	// Output: a token with 3 parts
 }
 
+func Example_docsPythonAuthorizationCode() {
+	tenant := entratest.DefaultTenant()
+	tenant.Applications[0].RedirectURIs = []string{"https://app.example.com/signin"}
+	emulator, err := entratest.New(&entratest.Config{Tenants: []entratest.Tenant{tenant}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	secret, verifier := goodKey, strings.Repeat("verifier", 6)
+	code, err := emulator.AuthorizationCode(entratest.DefaultUsername, clientID, "https://app.example.com/signin",
+		entratest.WithCodeChallenge(verifier, "plain"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	options := &azidentity.AuthorizationCodeCredentialOptions{ClientOptions: azcore.ClientOptions{Transport: emulator.Transport()}}
+	options.Authentication = azidentity.AuthenticationBySecret(secret) // not for public clients
+	options.CodeVerifier = verifier                                    // if there was a code_challenge
+	cred, err := azidentity.NewAuthorizationCodeCredential(tenantID, clientID, code, "https://app.example.com/signin", options)
+	if err != nil {
+		log.Fatal(err)
+	}
+	show(cred)
+	// Output: a token with 3 parts
+}
+
 func Example_docsPythonEnvironment() {
 	_, clientOptions := offline()
 	options := &azidentity.EnvironmentCredentialOptions{ClientOptions: clientOptions}

@@ -211,6 +211,27 @@ func ExampleNewOnBehalfOfCredentialWithClientAssertions() {
 	// Output: a token with 3 parts
 }
 
+func ExampleNewAuthorizationCodeCredential() {
+	emulator, options := offline()
+	// A web application has the user sign in at the authorize endpoint and gets a code
+	// at its redirect URI. Here the emulator plays the user.
+	code, err := emulator.AuthorizationCode(entratest.DefaultUsername, entratest.DefaultClientID, entratest.DefaultRedirectURI)
+	if err != nil {
+		log.Fatal(err)
+	}
+	cred, err := azidentity.NewAuthorizationCodeCredential(
+		entratest.DefaultTenantID, entratest.DefaultClientID, code, entratest.DefaultRedirectURI,
+		&azidentity.AuthorizationCodeCredentialOptions{
+			ClientOptions:  options,
+			Authentication: azidentity.AuthenticationBySecret(entratest.DefaultClientSecret),
+		})
+	if err != nil {
+		log.Fatal(err)
+	}
+	show(cred)
+	// Output: a token with 3 parts
+}
+
 func ExampleNewEnvironmentCredential() {
 	_, options := offline()
 	for name, value := range map[string]string{

@@ -30,6 +30,9 @@ func TestParseSeed(t *testing.T) {
 	if cfg.TokenLifetime != 90*time.Minute || cfg.CAETokenLifetime != 26*time.Hour || app.TokenLifetime != 2*time.Hour || app.RefreshIn != 30*time.Minute {
 		t.Errorf("the lifetimes are %v, %v, %v, %v", cfg.TokenLifetime, cfg.CAETokenLifetime, app.TokenLifetime, app.RefreshIn)
 	}
+	if app.RedirectURIs[0] != "https://orders.contoso.example.com/signin" || app.PublicRedirectURIs[0] != "http://localhost" {
+		t.Errorf("the redirect URIs are %v and %v", app.RedirectURIs, app.PublicRedirectURIs)
+	}
 	if app.Secrets[1].Value != "old" || !app.Secrets[1].Expires.Equal(time.Date(2020, 1, 31, 0, 0, 0, 0, time.UTC)) {
 		t.Error("the second secret is another")
 	}

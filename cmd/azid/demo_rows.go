@@ -49,6 +49,10 @@ func demoRows() []demoRow {
 		{credential: "ClientCertificateCredential", how: "PS256, chain", open: openCertificate(true)},
 		{credential: "ClientAssertionCredential", how: "OIDC token", open: openAssertion},
 		{credential: "OnBehalfOfCredential", how: "user's token", open: openOnBehalfOf},
+		{credential: "AuthorizationCodeCredential", how: "PKCE, public",
+			open: openAuthorizationCode("http://localhost:8400", azidentity.ClientAuthentication{})},
+		{credential: "AuthorizationCodeCredential", how: "PKCE, secret",
+			open: openAuthorizationCode(entratest.DefaultRedirectURI, azidentity.AuthenticationBySecret(entratest.DefaultClientSecret))},
 		{credential: "WorkloadIdentityCredential", how: "token file", open: openWorkload,
 			env: func(l *demoLab) map[string]string {
 				return map[string]string{"AZURE_FEDERATED_TOKEN_FILE": l.tokenFile}

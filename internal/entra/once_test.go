@@ -131,6 +131,29 @@ func TestOnceUnderTheCallersRules(t *testing.T) {
 	}
 }
 
+// What goes wrong with an answer after it has come is not before it was sent.
+func TestOnceWithPoliciesInBetween(t *testing.T) {
+	t.Parallel()
+	transport, requests := answering(granted)
+	spoilt := errors.New("spoilt")
+	c := newClient(t, transport, func(cfg *entra.Config) {
+		cfg.Options.PerCallPolicies = []policy.Policy{policyFunc(func(req *policy.Request) (*http.Response, error) {
+			resp, err := req.Next()
+			if err == nil {
+				resp.Body = io.NopCloser(reader(func([]byte) (int, error) { return 0, spoilt }))
+			}
+			return resp, err
+		})}
+	})
+	if _, err := redeem(t.Context(), c, nil); !errors.Is(err, spoilt) || entra.Unredeemed(err) || requests() != 1 {
+		t.Errorf("got %v after %d requests, unredeemed %t", err, requests(), entra.Unredeemed(err))
+	}
+}
+
+type policyFunc func(*policy.Request) (*http.Response, error)
+
+func (f policyFunc) Do(req *policy.Request) (*http.Response, error) { return f(req) }
+
 // A caller who leaves knows whether the code may have been redeemed.
 func TestOnceWhenTheCallerLeaves(t *testing.T) {
 	t.Parallel()
@@ -251,7 +274,7 @@ func TestOnceOverTLS(t *testing.T) {
 			cfg.Options.Retry = policy.RetryOptions{RetryDelay: time.Microsecond}
 		}
 		impatient := func(cfg *entra.Config) {
-			cfg.Options.Retry = policy.RetryOptions{MaxRetries: -1, TryTimeout: 50 * time.Millisecond}
+			cfg.Options.Retry = policy.RetryOptions{MaxRetries: -1, TryTimeout: time.Second}
 		}
 		own := s.Client()
 		defer own.CloseIdleConnections()

@@ -122,8 +122,10 @@ func (p pipeline) exchange(ctx context.Context, method, url string, form *Form, 
 		if p.plain && n.body != nil {
 			return resp, n.body.all, nil
 		}
-		body, err := runtime.Payload(resp)
-		return resp, body, err
+		var body []byte
+		if body, err = runtime.Payload(resp); err == nil {
+			return resp, body, nil
+		}
 	}
 	if n.mayBeRedeemed {
 		return nil, nil, &lostAnswer{err}

@@ -598,3 +598,36 @@ func TestKeep(t *testing.T) {
 		}
 	})
 }
+
+// A token that is put is found by its key, and by Get, until it is due for renewal.
+func TestPut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := tokencache.New(tokencache.Limits{})
+		q := query("t")
+		if _, ok := c.Find(q); ok {
+			t.Error("found a token in an empty cache")
+		}
+		c.Put(q, tokencache.Token{Value: "put", ExpiresOn: time.Now().Add(time.Hour)})
+		src := &issuer{lifetime: time.Hour}
+		if tok, ok := c.Find(q); !ok || tok.Value != "put" || get(t, c, q, src) != "put" {
+			t.Errorf("found %t %v", ok, tok)
+		}
+		q.Claims = "claims"
+		if _, ok := c.Find(q); !ok {
+			t.Error("claims are part of the key")
+		}
+		for _, other := range []tokencache.Query{query("another"), query("t", "https://b.example/.default"), {Owner: owner, Tenant: "t", Scopes: q.Scopes, CAE: true}} {
+			if _, ok := c.Find(other); ok {
+				t.Errorf("found the token for %+v", other)
+			}
+		}
+		time.Sleep(56 * time.Minute)
+		if _, ok := c.Find(q); ok {
+			t.Error("found a token that is due for renewal")
+		}
+		c.Put(q, tokencache.Token{Value: "next", ExpiresOn: time.Now().Add(time.Hour)})
+		if tok, ok := c.Find(q); !ok || tok.Value != "next" || c.Stats().Tokens != 1 {
+			t.Errorf("found %t %v among %d", ok, tok, c.Stats().Tokens)
+		}
+	})
+}
