@@ -127,6 +127,21 @@ func (e *emulator) authorize(t *testing.T, do ask) string {
 	return back.Query().Get("code")
 }
 
+// redeem spends an authorization code, for the scope it was requested for.
+func (e *emulator) redeem(t *testing.T, do ask) {
+	t.Helper()
+	resp, err := e.client.PostForm(e.authority+"/"+do.Tenant+"/oauth2/v2.0/token", url.Values{
+		"client_id": {do.Client}, "grant_type": {"authorization_code"}, "code": {do.Code}, "redirect_uri": {do.Redirect},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("the code could not be redeemed: %s", resp.Status)
+	}
+}
+
 // requestsFor returns the requests for tokens of a resource, to the token endpoint
 // and to those of the machine that the emulator plays.
 func (e *emulator) requestsFor(t *testing.T, resource string) []entratest.Entry {

@@ -17,6 +17,7 @@ type flow struct {
 	// parameters of the emulator's endpoints that mint them.
 	federated, user string
 	secret          string // default entratest.DefaultClientSecret
+	spent           bool   // the authorization code was redeemed by someone else
 	refused         int    // the AADSTS code that the peer has to show
 	cannot          map[string]cannot
 }
@@ -108,6 +109,9 @@ var flows = []flow{
 	{name: "workload identity, other audience", host: "application", credential: "workloadIdentity", proof: "assertion", federated: "audience=api://other", refused: 700212, cannot: noWorkloadIdentity},
 	{name: "on behalf of, wrong client secret", host: "application", credential: "onBehalfOf", proof: "secret", secret: "wrong", refused: 7000215},
 	{name: "on behalf of, user's token expired", host: "application", credential: "onBehalfOf", proof: "secret", user: "lifetime=-1h", refused: 500133},
+	{name: "authorization code, redeemed before", host: "application", credential: "authorizationCode", proof: "none", spent: true, refused: 54005, cannot: map[string]cannot{
+		microsoftPeer: {noAuthorizationCode, "no such credential"},
+	}},
 	{name: "on behalf of, user's token for another API", host: "application", credential: "onBehalfOf", proof: "secret", user: "audience=api://other", refused: 500131},
 }
 

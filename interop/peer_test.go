@@ -100,6 +100,9 @@ func (e *emulator) prepare(t *testing.T, f flow) ask {
 			do.Redirect = entratest.DefaultPublicRedirectURI
 		}
 		do.Code = e.authorize(t, do)
+		if f.spent {
+			e.redeem(t, do)
+		}
 	}
 	do.TokenFile = t.TempDir() + "/token"
 	if err := os.WriteFile(do.TokenFile, []byte(do.Assertion), 0o600); err != nil {
