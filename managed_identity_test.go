@@ -54,7 +54,7 @@ func owner(t testing.TB, token string) string {
 }
 
 func TestManagedIdentity(t *testing.T) {
-	for _, host := range []entratest.Endpoint{entratest.EndpointIMDS, entratest.EndpointAppService, entratest.EndpointAzureML, entratest.EndpointCloudShell} {
+	for _, host := range []entratest.Endpoint{entratest.EndpointIMDS, entratest.EndpointAppService, entratest.EndpointAzureML, entratest.EndpointLegacyAppService, entratest.EndpointCloudShell} {
 		t.Run(string(host), func(t *testing.T) {
 			e, o := emulate(t, nil)
 			onHost(t, e, host)

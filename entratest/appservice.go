@@ -14,9 +14,6 @@ const revokingVersion = "2025-03-30"
 
 // serveAppService is App Service, Functions and Container Apps.
 func serveAppService(c *call) reply {
-	if c.req.Header.Get("Secret") != "" {
-		return serveAppServiceOf2017(c)
-	}
 	if c.req.Header.Get("X-Identity-Header") != identityHeader {
 		c.entry.Reason = "X-IDENTITY-HEADER is missing or wrong"
 		return c.refuseWith(http.StatusUnauthorized, map[string]any{"statusCode": 401, "message": "The provided value for X-IDENTITY-HEADER is not valid"}, "unauthorized")
@@ -40,40 +37,23 @@ func (c *call) appServiceRefusal(status int, message string) reply {
 	return c.refuseWith(status, map[string]any{"statusCode": status, "message": message}, strconv.Itoa(status))
 }
 
-// serveAppServiceOf2017 is App Service for clients that know its older variables.
-func serveAppServiceOf2017(c *call) reply {
-	token, refused := c.issueBySecret()
-	if token.text == "" {
-		return refused
-	}
-	body := token.numbers()
-	body["expires_on"] = token.expires.UTC().Format(appServiceDate)
-	return jsonReply(http.StatusOK, body)
-}
-
-// serveAzureML is Azure ML, which took over that protocol but for the times.
+// serveAzureML is Azure ML, and App Service in its version of 2017, which has the
+// same protocol but for the form of times.
 func serveAzureML(c *call) reply {
-	token, refused := c.issueBySecret()
-	if token.text == "" {
-		return refused
-	}
-	body := token.numbers()
-	body["expires_on"] = token.expires.Unix()
-	return jsonReply(http.StatusOK, body)
-}
-
-// issueBySecret is App Service's protocol of 2017. Without a token there is a refusal.
-func (c *call) issueBySecret() (issued, reply) {
 	if c.req.Header.Get("Secret") != identityHeader {
 		c.entry.Reason = "the header secret is missing or wrong"
-		return issued{}, c.appServiceRefusal(http.StatusUnauthorized, "The secret is not valid")
+		return c.appServiceRefusal(http.StatusUnauthorized, "The secret is not valid")
 	}
 	if !c.hasVersion("2017-09-01") {
-		return issued{}, c.appServiceRefusal(http.StatusBadRequest, "api-version is not supported")
+		return c.appServiceRefusal(http.StatusBadRequest, "api-version is not supported")
 	}
 	token, missing := c.issue(c.req.URL.Query(), []selector{{"clientid", byClientID}})
 	if missing != "" {
-		return issued{}, c.appServiceRefusal(http.StatusBadRequest, "The "+missing+" was not found")
+		return c.appServiceRefusal(http.StatusBadRequest, "The "+missing+" was not found")
 	}
-	return token, reply{}
+	body := token.numbers()
+	if c.route.endpoint == EndpointLegacyAppService {
+		body["expires_on"] = token.expires.UTC().Format(appServiceDate)
+	}
+	return jsonReply(http.StatusOK, body)
 }

@@ -244,6 +244,8 @@ func environment(base, thumbprint string, host Endpoint) map[string]string {
 		env["IDENTITY_SERVER_THUMBPRINT"] = thumbprint
 	case EndpointAzureML:
 		env["MSI_ENDPOINT"], env["MSI_SECRET"] = base+"/azureml/msi/auth", identityHeader
+	case EndpointLegacyAppService:
+		env["MSI_ENDPOINT"], env["MSI_SECRET"] = base+"/legacyappservice/msi/token", identityHeader
 	case EndpointCloudShell:
 		env["MSI_ENDPOINT"] = base + "/cloudshell/oauth2/token"
 	case EndpointAzureArc:

@@ -11,7 +11,7 @@ import (
 // errors in forms of their own.
 func (e Endpoint) onMachine() bool {
 	switch e {
-	case EndpointIMDS, EndpointAppService, EndpointServiceFabric, EndpointAzureML, EndpointCloudShell, EndpointAzureArc:
+	case EndpointIMDS, EndpointAppService, EndpointServiceFabric, EndpointAzureML, EndpointLegacyAppService, EndpointCloudShell, EndpointAzureArc:
 		return true
 	}
 	return false
@@ -28,7 +28,7 @@ func (c *call) machineRefusal(f *Fault) reply {
 	code := cmp.Or(f.Error, machineCode(c.route.endpoint, r.status))
 	var body map[string]any
 	switch c.route.endpoint {
-	case EndpointAppService, EndpointAzureML:
+	case EndpointAppService, EndpointAzureML, EndpointLegacyAppService:
 		code = cmp.Or(f.Error, strconv.Itoa(r.status))
 		body = map[string]any{"statusCode": r.status, "message": message}
 	case EndpointServiceFabric:

@@ -25,6 +25,7 @@ const (
 	EndpointAppService          Endpoint = "appService"
 	EndpointServiceFabric       Endpoint = "serviceFabric"
 	EndpointAzureML             Endpoint = "azureML"
+	EndpointLegacyAppService    Endpoint = "legacyAppService"
 	EndpointCloudShell          Endpoint = "cloudShell"
 	EndpointAzureArc            Endpoint = "azureArc"
 )
@@ -70,6 +71,7 @@ func routes() []route {
 		{"GET", "/appservice/msi/token", EndpointAppService, v1, serveAppService, false},
 		{"GET", "/servicefabric/metadata/identity/oauth2/token", EndpointServiceFabric, v1, serveServiceFabric, false},
 		{"GET", "/azureml/msi/auth", EndpointAzureML, v1, serveAzureML, false},
+		{"GET", "/legacyappservice/msi/token", EndpointLegacyAppService, v1, serveAzureML, false},
 		{"POST", "/cloudshell/oauth2/token", EndpointCloudShell, v1, serveCloudShell, false},
 		{"GET", "/arc/metadata/identity/oauth2/token", EndpointAzureArc, v1, serveArc, false},
 

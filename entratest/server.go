@@ -92,7 +92,7 @@ func Listen(addr string, cfg *Config) (*Server, error) {
 	e.base = s.URL
 	s.client = s.newClient()
 	s.serve(0, ca.certificate, s.ServeHTTP)
-	s.serve(1, nil, s.only(EndpointIMDS, EndpointAppService, EndpointAzureML, EndpointCloudShell, EndpointAzureArc))
+	s.serve(1, nil, s.only(EndpointIMDS, EndpointAppService, EndpointAzureML, EndpointLegacyAppService, EndpointCloudShell, EndpointAzureArc))
 	s.serve(2, func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return fabric, nil }, s.only(EndpointServiceFabric))
 	return s, nil
 }

@@ -128,7 +128,7 @@ const (
 // machineEndpoints are those that hosts have for managed identities.
 var machineEndpoints = map[string]entratest.Endpoint{
 	"imds": entratest.EndpointIMDS, "app-service": entratest.EndpointAppService,
-	"azure-ml": entratest.EndpointAzureML, "legacy-app-service": entratest.EndpointAppService,
+	"azure-ml": entratest.EndpointAzureML, "legacy-app-service": entratest.EndpointLegacyAppService,
 	"cloud-shell": entratest.EndpointCloudShell, "arc": entratest.EndpointAzureArc,
 	"service-fabric": entratest.EndpointServiceFabric,
 }

@@ -17,14 +17,15 @@ func newDemo() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Get a token with every credential from a built-in emulator",
-		Long: `Get a token with every credential, from an emulator of Entra ID in this process,
-over TLS on a loopback port. Nothing leaves this machine or stays on it.
+		Long: `Get a token with every credential, from an emulator of Entra ID and of machines
+in this process, on loopback ports. Nothing leaves this machine or stays on it.
 
 The columns: SENT is how many requests the emulator received. FIRST is the time
 to the first token, over an open connection. CACHED is the median time of the
 calls after it, for which nothing may be sent. TOKEN FOR is whose the token
-says it is: application or identity, and tenant. Each token's signature, issuer, audience
-and expiry are checked by a library that shares no code with this one.
+says it is: application or identity, and tenant. Each token's signature,
+issuer, audience and expiry are checked by a library that shares no code with
+this one.
 
 ` + exitStatusHelp,
 		Example: "  azid demo\n  azid demo --output json",

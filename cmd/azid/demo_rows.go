@@ -60,6 +60,7 @@ func demoRows() []demoRow {
 		managed("IMDS", entratest.EndpointIMDS, nil),
 		managed("IMDS, by ID", entratest.EndpointIMDS, azidentity.ClientID(entratest.DefaultIdentityClientID)),
 		managed("App Service", entratest.EndpointAppService, nil),
+		managed("App Svc 2017", entratest.EndpointLegacyAppService, nil),
 		managed("Azure ML", entratest.EndpointAzureML, nil),
 		managed("Cloud Shell", entratest.EndpointCloudShell, nil),
 		managed("Azure Arc", entratest.EndpointAzureArc, nil),

@@ -12,8 +12,6 @@ type emulatedHost struct {
 	name string
 	// identity is the managed identity endpoint of the host, if it has one.
 	identity entratest.Endpoint
-	// only are those of its variables that the host has. Nil: all.
-	only []string
 	// add adds the rest of the host's variables.
 	add func(*environment, hostFacts)
 }
@@ -35,7 +33,7 @@ var emulatedHosts = []emulatedHost{
 	{name: "app-service", identity: entratest.EndpointAppService},
 	{name: "container-apps", identity: entratest.EndpointAppService},
 	{name: "azure-ml", identity: entratest.EndpointAzureML, add: addAzureML},
-	{name: "legacy-app-service", identity: entratest.EndpointAppService, only: []string{"MSI_ENDPOINT", "MSI_SECRET"}},
+	{name: "legacy-app-service", identity: entratest.EndpointLegacyAppService},
 	{name: "cloud-shell", identity: entratest.EndpointCloudShell},
 	{name: "arc", identity: entratest.EndpointAzureArc},
 	{name: "service-fabric", identity: entratest.EndpointServiceFabric},
@@ -77,9 +75,7 @@ func (h emulatedHost) variables(e *environment, facts hostFacts) {
 	if h.identity != "" {
 		values := facts.server.Environment(h.identity)
 		for _, name := range hostVariables {
-			if h.only == nil || slices.Contains(h.only, name) {
-				e.add(name, values[name])
-			}
+			e.add(name, values[name])
 		}
 	}
 	if h.add != nil {
