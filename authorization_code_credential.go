@@ -210,10 +210,10 @@ func (c *AuthorizationCodeCredential) redeem(ctx context.Context, q tokencache.Q
 	case errors.As(err, &refused) && refused.Code != "" && refused.Status < 500:
 		fate = codeRefused
 		if _, known := refused.AdviceFor(); !known {
-			refused.Next = signInAgain
+			err = withSignIn(refused)
 		}
 	case refused != nil:
-		refused.Next = signInAgain
+		err = withSignIn(refused)
 	default:
 		err = c.needsSignIn("there is no answer to the redemption of the authorization code, so that it may be spent: "+err.Error(), err)
 	}
@@ -250,7 +250,7 @@ func (c *AuthorizationCodeCredential) refresh(ctx context.Context, q tokencache.
 		c.keep(q, t)
 	case errors.As(err, &refused) && refused.Spent():
 		c.app.tokens.Drop(c.home(q), token)
-		refused.Next = signInAgain
+		err = withSignIn(refused)
 	}
 	return t, err
 }
@@ -276,6 +276,13 @@ func (c *AuthorizationCodeCredential) home(q tokencache.Query) tokencache.Query 
 }
 
 const signInAgain = "have the user sign in again, and construct a credential with the new code; request it with the scope offline_access, for a refresh token"
+
+// withSignIn returns e with that advice.
+func withSignIn(e *entra.Error) error {
+	changed := *e
+	changed.Next = signInAgain
+	return &changed
+}
 
 func (c *AuthorizationCodeCredential) needsSignIn(what string, cause error) error {
 	return &AuthenticationFailedError{message: c.app.name + ": " + what + "\n  Next: " + signInAgain, cause: cause}
