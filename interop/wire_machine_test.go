@@ -24,8 +24,9 @@ func machineScenarios() []scenario {
 	var all []scenario
 	add := func(s scenario) {
 		// Microsoft's library keeps tokens for the life of the process, whatever the host.
+		unique := fmt.Sprintf("api://wire/%d/", asked.Add(1))
 		for i := range s.requests {
-			s.requests[i].Scopes = []string{fmt.Sprintf("api://wire/%d/%s", len(all), s.requests[i].Scopes[0])}
+			s.requests[i].Scopes[0] = unique + s.requests[i].Scopes[0]
 		}
 		all = append(all, s)
 	}
