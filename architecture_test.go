@@ -20,16 +20,17 @@ const modulePath = "github.com/azid-go/azidentity"
 // They point down only. A package that is not listed fails the test: give it a
 // place first.
 var arrows = map[string][]string{
-	".":                        {"internal/assertion", "internal/entra", "internal/events", "internal/managedidentity", "internal/secret", "internal/tokencache"},
+	".":                        {"internal/assertion", "internal/entra", "internal/events", "internal/managedidentity", "internal/holdoff", "internal/secret", "internal/tokencache"},
 	"entratest":                {}, // a fake that shares the client's code confirms the client's mistakes
 	"internal/assertion":       {"internal/secret"},
-	"internal/entra":           {"internal/events", "internal/flight", "internal/secret"},
+	"internal/entra":           {"internal/events", "internal/flight", "internal/holdoff", "internal/secret"},
 	"internal/events":          {},
 	"internal/flight":          {},
 	"internal/loopback":        {},
-	"internal/managedidentity": {"internal/events", "internal/secret"},
+	"internal/managedidentity": {"internal/events", "internal/holdoff", "internal/secret"},
+	"internal/holdoff":         {},
 	"internal/secret":          {},
-	"internal/tokencache":      {"internal/events", "internal/flight"},
+	"internal/tokencache":      {"internal/events", "internal/flight", "internal/holdoff"},
 }
 
 // outside are the packages of other modules that this one may link. Whatever
@@ -192,7 +193,7 @@ func TestPainsTableIsTrue(t *testing.T) {
 			t.Errorf("docs/pains.md names %s.%s, which is not there", dir, m[2])
 		}
 	}
-	for _, pain := range []int{3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 17, 18, 19, 20, 21, 29, 30, 31, 34, 35, 36, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 57, 58, 61, 63, 64, 65, 74, 78, 79, 81} {
+	for _, pain := range []int{3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 17, 18, 19, 20, 21, 29, 30, 31, 34, 35, 36, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 61, 63, 64, 65, 74, 78, 79, 81} {
 		if !regexp.MustCompile(`(?m)^\| ` + strconv.Itoa(pain) + ` \|.*(Test|Fuzz|Benchmark)`).Match(table) {
 			t.Errorf("docs/pains.md has no row with a test for pain %d", pain)
 		}

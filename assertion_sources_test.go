@@ -241,4 +241,8 @@ func TestPain43Mismatches(t *testing.T) {
 			wantFinding(t, err, append(test.want, "federated-credential list --id "+clientID, "expires in")...)
 		}
 	}
+	// The general code, which Entra ID gives in the first minutes of a new entry.
+	e.Inject(entratest.Fault{Code: 70021})
+	_, err := workloadCred(t, pod(t, e), o).GetToken(t.Context(), armToken)
+	wantFinding(t, err, "AADSTS70021,", issuer, subject, azidentity.ExchangeAudience, "federated-credential list --id "+clientID)
 }

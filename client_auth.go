@@ -87,12 +87,21 @@ const (
 // Assertions are reused within their lifetime.
 type certificateAuth struct {
 	signed *assertion.Cached
+	signer [32]byte // the certificate's thumbprint
 	chain  bool
 	told   atomic.Bool // that the clock is off
 }
 
 func newCertificateAuth(signer *assertion.Signer, clientID string, chain bool) *certificateAuth {
-	return &certificateAuth{signed: assertion.NewCached(signer, clientID), chain: chain}
+	return &certificateAuth{signed: assertion.NewCached(signer, clientID), signer: signer.Thumbprint(), chain: chain}
+}
+
+// renewed is the proof by another certificate at the same authority, whose clock is
+// known already.
+func (c *certificateAuth) renewed(signer *assertion.Signer, clientID string) *certificateAuth {
+	n := newCertificateAuth(signer, clientID, c.chain)
+	n.signed.SetOffset(c.signed.Offset())
+	return n
 }
 
 func (c *certificateAuth) Authenticate(ctx context.Context, f *entra.Form, endpoint string, legacy bool) error {
@@ -100,7 +109,8 @@ func (c *certificateAuth) Authenticate(ctx context.Context, f *entra.Form, endpo
 	if err != nil {
 		return err
 	}
-	setAssertion(f, jwt)
+	f.Set("client_assertion_type", jwtBearer)
+	f.SetSigned("client_assertion", jwt, c.signer[:])
 	return nil
 }
 
@@ -124,7 +134,7 @@ func (c *certificateAuth) Refused(ctx context.Context, e *entra.Error, f *entra.
 	return true
 }
 
-func (c *certificateAuth) proof() [32]byte { return c.signed.Signer().Thumbprint() }
+func (c *certificateAuth) proof() [32]byte { return c.signer }
 func (c *certificateAuth) private() bool   { return false }
 
 // An assertionAuth proves by assertions that a callback makes.

@@ -31,8 +31,8 @@ func AuthenticationBySecret(secret string) ClientAuthentication {
 	}}
 }
 
-// CertificateAuthenticationOptions are the options of [AuthenticationByCertificate].
-// Nil and the zero value mean the same.
+// CertificateAuthenticationOptions are the options of [AuthenticationByCertificate]
+// and [AuthenticationByCertificateSource]. Nil and the zero value mean the same.
 type CertificateAuthenticationOptions struct {
 	// SendCertificateChain sends the certificates with each request (x5c), which
 	// registration by subject name and issuer needs. Default false.
@@ -73,4 +73,25 @@ func (a ClientAuthentication) forClient(clientID string) (clientAuth, error) {
 		return nil, nil
 	}
 	return a.make(clientID)
+}
+
+// required is forClient where an application has to prove itself.
+func (a ClientAuthentication) required(clientID string) (clientAuth, error) {
+	if a.IsZero() {
+		return nil, errors.New("the authentication is missing: pass that of AuthenticationBySecretFile, AuthenticationByCertificateFile or the like")
+	}
+	return a.forClient(clientID)
+}
+
+// renewSecret and renewCertificate return the proof by a new version; before is that
+// by the version before, or nil.
+func renewSecret(value *secretAuth, _ string, _ clientAuth) clientAuth { return value }
+
+func renewCertificate(chain bool) func(*assertion.Signer, string, clientAuth) clientAuth {
+	return func(value *assertion.Signer, clientID string, before clientAuth) clientAuth {
+		if c, ok := before.(*certificateAuth); ok {
+			return c.renewed(value, clientID)
+		}
+		return newCertificateAuth(value, clientID, chain)
+	}
 }

@@ -45,7 +45,8 @@ type EnvironmentCredentialOptions struct {
 //   - with a secret: AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET
 //   - with a certificate: AZURE_TENANT_ID, AZURE_CLIENT_ID and
 //     AZURE_CLIENT_CERTIFICATE_PATH, a PEM or PKCS#12 file with the private
-//     key; AZURE_CLIENT_CERTIFICATE_PASSWORD if it is encrypted;
+//     key, or a directory as [AuthenticationByCertificateFile] reads it;
+//     AZURE_CLIENT_CERTIFICATE_PASSWORD if it is encrypted;
 //     AZURE_CLIENT_SEND_CERTIFICATE_CHAIN "1" or "true" to send the chain
 //
 // AZURE_ADDITIONALLY_ALLOWED_TENANTS lists further tenants, separated by
@@ -81,8 +82,10 @@ func NewEnvironmentCredential(options *EnvironmentCredentialOptions) (*Environme
 		})
 	} else {
 		events.Log(context.Background(), events.EnvironmentFound, slog.String("credential", credNameCert), slog.String("from", envCertificatePath))
-		var auth *certificateFile
-		auth, err = newCertificateFile(path, os.Getenv(envCertificatePassword), client, isTrue(unquote(os.Getenv(envSendChain))))
+		var auth clientAuth
+		auth, err = authenticationByCertificateFile(fmt.Sprintf("certificate file %s (%s)", path, envCertificatePath), path, CertificateFileOptions{
+			Password: []byte(os.Getenv(envCertificatePassword)), SendCertificateChain: isTrue(unquote(os.Getenv(envSendChain))),
+		}).forClient(client)
 		if err == nil {
 			cred, err = newClientCertificateCredential(tenant, client, auth, &ClientCertificateCredentialOptions{
 				ClientOptions: options.ClientOptions, AdditionallyAllowedTenants: allowed,

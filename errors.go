@@ -19,6 +19,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"github.com/azid-go/azidentity/internal/entra"
+	"github.com/azid-go/azidentity/internal/holdoff"
 )
 
 // AuthenticationFailedError says that a request for a token failed: refused by
@@ -124,11 +125,16 @@ func (a *application) newFailure(err error, tenant string, scopes []string) erro
 	case errors.As(err, &refused):
 		return a.refusal(refused, err, tenant, scopes)
 	}
-	message := a.name + ": " + err.Error()
-	if next := networkAdvice(err); next != "" {
-		message += "\n  Next: " + next
+	f := &AuthenticationFailedError{cause: err}
+	var again *holdoff.Remembered
+	if errors.As(err, &again) {
+		err, f.RetryAfter = again.Err, max(time.Until(again.Until), 0)
 	}
-	return &AuthenticationFailedError{message: message, cause: err}
+	f.message = a.name + ": " + err.Error()
+	if next := networkAdvice(err); next != "" {
+		f.message += "\n  Next: " + next
+	}
+	return f
 }
 
 // networkAdvice says what to do about a request that found no answer.
@@ -173,16 +179,21 @@ func (a *application) refusal(e *entra.Error, cause error, tenant string, scopes
 	if e.Presented != "" {
 		fmt.Fprintf(&b, "\n  The assertion has %s", e.Presented)
 	}
+	if e.ProofFrom != "" {
+		fmt.Fprintf(&b, "\n  The proof came from %s", e.ProofFrom)
+	}
 	if e.Has(700024) && e.Offset.Abs() > time.Minute {
 		fmt.Fprintf(&b, "\n  This machine's clock is %s the authority's", ahead(-e.Offset))
 	}
 	if next := cmp.Or(e.Next, fill.Replace(advice.Next)); next != "" {
 		fmt.Fprintf(&b, "\n  Next: %s", next)
+	} else if e.Status == http.StatusTooManyRequests {
+		fmt.Fprintf(&b, "\n  Next: %s", a.throttleAdvice())
 	}
+	var again *holdoff.Remembered
+	errors.As(cause, &again)
+	b.WriteString(heldOff(again, e.ThrottledFor() > 0, e.Received, e.ThrottledFor()))
 	until := e.Received.Add(e.RetryAfter)
-	if e.RetryAfter > 0 {
-		fmt.Fprintf(&b, "\n  Throttled until %s, as the authority asks", until.UTC().Format("2006-01-02 15:04:05Z"))
-	}
 	f := &AuthenticationFailedError{
 		RawResponse: rawResponse(e), Code: e.Code, SubError: e.SubError, Claims: e.Claims,
 		CorrelationID: e.Correlation, TraceID: e.TraceID, cause: cause, refusal: e,
@@ -196,6 +207,18 @@ func (a *application) refusal(e *entra.Error, cause error, tenant string, scopes
 	}
 	f.message = b.String()
 	return f
+}
+
+// heldOff is a line about when the same request will be sent again: on every error about
+// being throttled, and on others that are repeated from memory.
+func heldOff(again *holdoff.Remembered, throttled bool, received time.Time, d time.Duration) string {
+	switch {
+	case throttled:
+		return "\n  Throttled until " + holdoff.Time(received.Add(d))
+	case again != nil:
+		return "\n  Not asked again until " + holdoff.Time(again.Until) + ": the same was refused at " + holdoff.Time(received)
+	}
+	return ""
 }
 
 // codes is "AADSTS7000215, invalid_client".

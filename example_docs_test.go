@@ -190,6 +190,38 @@ func Example_docsPythonCertificate() {
 	// Output: a token with 3 parts
 }
 
+func Example_docsRotatingSecretFile() {
+	_, clientOptions := offline()
+	options := &azidentity.ApplicationCredentialOptions{ClientOptions: clientOptions}
+	auth := azidentity.AuthenticationBySecretFile("/run/secrets/app/secret")
+	cred, err := azidentity.NewApplicationCredential(tenantID, clientID, auth, options) // options may be nil
+	fmt.Println(cred != nil, errors.Is(err, os.ErrNotExist))
+	// Output: false true
+}
+
+func Example_docsRotatingCertificateFile() {
+	password := []byte("in a program: from elsewhere")
+	auth := azidentity.AuthenticationByCertificateFile("/run/secrets/app/client.pfx",
+		&azidentity.CertificateFileOptions{Password: password})
+	_, err := azidentity.NewApplicationCredential(tenantID, clientID, auth, nil)
+	fmt.Println(errors.Is(err, os.ErrNotExist))
+	// Output: true
+}
+
+func Example_docsRotatingSource() {
+	_, clientOptions := offline()
+	readVault := func(context.Context, string) (string, error) { return goodKey, nil }
+	auth := azidentity.AuthenticationBySecretSource(func(ctx context.Context) (string, error) {
+		return readVault(ctx, "app-secret")
+	})
+	cred, err := azidentity.NewApplicationCredential(tenantID, clientID, auth, &azidentity.ApplicationCredentialOptions{ClientOptions: clientOptions})
+	if err != nil {
+		log.Fatal(err)
+	}
+	show(cred)
+	// Output: a token with 3 parts
+}
+
 func writeTemporary(data []byte) string {
 	f, err := os.CreateTemp("", "azidentity-example-*")
 	if err != nil {

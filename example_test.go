@@ -2,12 +2,15 @@ package azidentity_test
 
 import (
 	"context"
+	"crypto"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log"
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -150,6 +153,125 @@ func ExampleNewClientAssertionCredential() {
 		log.Fatal(err)
 	}
 	defer cred.Close()
+	show(cred)
+	// Output: a token with 3 parts
+}
+
+func ExampleNewApplicationCredential() {
+	_, options := offline()
+	// In a program: the path of a file that is replaced when the secret rotates.
+	path := writeTemporary([]byte(entratest.DefaultClientSecret + "\n"))
+	defer os.Remove(path)
+	cred, err := azidentity.NewApplicationCredential(
+		entratest.DefaultTenantID, entratest.DefaultClientID, azidentity.AuthenticationBySecretFile(path),
+		&azidentity.ApplicationCredentialOptions{ClientOptions: options})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cred.Close()
+	show(cred)
+	// Output: a token with 3 parts
+}
+
+// showApplication gets a token for an application that proves itself by auth.
+func showApplication(auth azidentity.ClientAuthentication, options azcore.ClientOptions) {
+	cred, err := azidentity.NewApplicationCredential(entratest.DefaultTenantID, entratest.DefaultClientID, auth,
+		&azidentity.ApplicationCredentialOptions{ClientOptions: options})
+	if err != nil {
+		log.Fatal(err)
+	}
+	show(cred)
+}
+
+func ExampleAuthenticationBySecret() {
+	_, options := offline()
+	showApplication(azidentity.AuthenticationBySecret(entratest.DefaultClientSecret), options)
+	// Output: a token with 3 parts
+}
+
+func ExampleAuthenticationByCertificate() {
+	emulator, options := offline()
+	certs, key := emulator.DefaultCertificate()
+	showApplication(azidentity.AuthenticationByCertificate(certs, key, nil), options)
+	// Output: a token with 3 parts
+}
+
+func ExampleAuthenticationByAssertion() {
+	emulator, options := offline()
+	path := filepath.Join(os.TempDir(), fmt.Sprintf("azidentity-example-%d", os.Getpid()))
+	if err := emulator.WriteServiceAccountToken(path, entratest.DefaultFederatedSubject); err != nil {
+		log.Fatal(err)
+	}
+	defer os.Remove(path)
+	showApplication(azidentity.AuthenticationByAssertion(azidentity.AssertionFromFile(path, nil)), options)
+	// Output: a token with 3 parts
+}
+
+func ExampleAuthenticationBySecretFile() {
+	emulator, options := offline()
+	path := writeTemporary([]byte("the secret of last year"))
+	defer os.Remove(path)
+	cred, err := azidentity.NewApplicationCredential(
+		entratest.DefaultTenantID, entratest.DefaultClientID, azidentity.AuthenticationBySecretFile(path),
+		&azidentity.ApplicationCredentialOptions{ClientOptions: options})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// The program runs on while the file is replaced.
+	if err := os.WriteFile(path, []byte(entratest.DefaultClientSecret+"\n"), 0o600); err != nil {
+		log.Fatal(err)
+	}
+	show(cred)
+	fmt.Println(emulator.CountRequests(entratest.EndpointToken), "request")
+	// Output:
+	// a token with 3 parts
+	// 1 request
+}
+
+func ExampleAuthenticationByCertificateFile() {
+	emulator, options := offline()
+	// PEM or PKCS#12, or a directory with tls.crt and tls.key.
+	path := writeTemporary(emulator.DefaultCertificatePEM())
+	defer os.Remove(path)
+	showApplication(azidentity.AuthenticationByCertificateFile(path, nil), options)
+	// Output: a token with 3 parts
+}
+
+func ExampleAuthenticationBySecretSource() {
+	_, options := offline()
+	// In a program, the function asks a key vault.
+	secret := func(context.Context) (string, error) { return entratest.DefaultClientSecret, nil }
+	showApplication(azidentity.AuthenticationBySecretSource(secret), options)
+	// Output: a token with 3 parts
+}
+
+func ExampleAuthenticationByCertificateSource() {
+	emulator, options := offline()
+	certificate := func(context.Context) ([]*x509.Certificate, crypto.PrivateKey, error) {
+		certs, key := emulator.DefaultCertificate()
+		return certs, key, nil
+	}
+	showApplication(azidentity.AuthenticationByCertificateSource(certificate, nil), options)
+	// Output: a token with 3 parts
+}
+
+func ExampleNewOnBehalfOfCredentialWithAuthentication() {
+	emulator, options := offline()
+	path := writeTemporary([]byte(entratest.DefaultClientSecret))
+	defer os.Remove(path)
+	// Once for the web API, so that the file is read once.
+	auth := azidentity.AuthenticationBySecretFile(path)
+	// For each request: the token from its Authorization header.
+	user, err := emulator.UserToken(entratest.DefaultUsername, entratest.DefaultClientID)
+	if err != nil {
+		log.Fatal(err)
+	}
+	cred, err := azidentity.NewOnBehalfOfCredentialWithAuthentication(
+		entratest.DefaultTenantID, entratest.DefaultClientID, user, auth,
+		&azidentity.OnBehalfOfCredentialOptions{ClientOptions: options})
+	if err != nil {
+		log.Fatal(err)
+	}
 	show(cred)
 	// Output: a token with 3 parts
 }

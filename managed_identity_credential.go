@@ -15,6 +15,7 @@ import (
 
 	"github.com/azid-go/azidentity/internal/entra"
 	"github.com/azid-go/azidentity/internal/events"
+	"github.com/azid-go/azidentity/internal/holdoff"
 	"github.com/azid-go/azidentity/internal/managedidentity"
 	"github.com/azid-go/azidentity/internal/tokencache"
 )
@@ -255,6 +256,10 @@ func (c *managedIdentity) Fetch(ctx context.Context, q tokencache.Query) (tokenc
 
 // failure makes the error of one caller. err may be shared among callers.
 func (c *managedIdentity) failure(err error) error {
+	var again *holdoff.Remembered
+	if errors.As(err, &again) {
+		err = again.Err
+	}
 	var e *managedidentity.Error
 	if !errors.As(err, &e) {
 		return &AuthenticationFailedError{message: credNameManagedIdentity + ": " + err.Error(), cause: err}
@@ -264,6 +269,7 @@ func (c *managedIdentity) failure(err error) error {
 	if next := c.advice(e); next != "" {
 		message += "\n  Next: " + next
 	}
+	message += heldOff(again, e.Throttled(), e.Received, e.ThrottledFor())
 	// A context that ended while the client was waiting is no verdict.
 	if e.Verdict == managedidentity.Unavailable && err == error(e) { //nolint:errorlint // wrapped, it is a wait that ended
 		return &credentialUnavailableError{message}
@@ -292,7 +298,7 @@ func (c *managedIdentity) advice(e *managedidentity.Error) string {
 	case e.Status == 0:
 		return "check that the endpoint that the environment names is up"
 	case e.Status == 429:
-		return "construct the credential once, or let equal credentials share tokens"
+		return c.throttleAdvice()
 	}
 	return ""
 }

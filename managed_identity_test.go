@@ -213,6 +213,32 @@ func TestManagedIdentityRenewsAtHalfLife(t *testing.T) {
 	})
 }
 
+// Pain 35: an identity that is slow to answer, at first or later, is not passed over
+// for the next in the chain.
+func TestPain35SlowAnswersFlipNoChain(t *testing.T) {
+	clearEnvironment(t)
+	synctest.Test(t, func(t *testing.T) {
+		e, o := emulate(t, nil)
+		chain, err := azidentity.NewChainedTokenCredential([]azcore.TokenCredential{
+			managedCred(t, azidentity.ManagedIdentityCredentialOptions{ClientOptions: o}), secretCred(t, goodKey, o)}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, slow := range []time.Duration{1500 * time.Millisecond, 5 * time.Second, 20 * time.Second} {
+			cancel := e.Inject(entratest.Fault{Endpoint: entratest.EndpointIMDS, Latency: slow})
+			start := time.Now()
+			if got := owner(t, token(t, chain)); got != entratest.DefaultManagedIdentities()[0].ObjectID || time.Since(start) != slow {
+				t.Errorf("after %v the token is of %s", time.Since(start), got)
+			}
+			cancel()
+			time.Sleep(2 * time.Hour) // the token expires
+		}
+		if n := e.CountRequests(entratest.EndpointToken); n > 0 {
+			t.Errorf("%d requests for the other identity", n)
+		}
+	})
+}
+
 func TestManagedIdentityKeepsTokensApart(t *testing.T) {
 	e, o := emulate(t, nil)
 	onHost(t, e, entratest.EndpointIMDS)

@@ -36,6 +36,7 @@ var sharedTokens = tokencache.New(tokencache.Limits{})
 type memory struct {
 	tokens *tokencache.Cache
 	owner  tokencache.Owner
+	shared bool
 
 	life  context.Context // ends with Close
 	close context.CancelFunc
@@ -45,11 +46,11 @@ type memory struct {
 // is equal, transport included, unless the caller's options or private, which says
 // that equal principals may be different identities, keep them apart.
 func newMemory(p tokencache.Principal, o azcore.ClientOptions, t TokenOptions, private bool) memory {
-	m := memory{tokens: sharedTokens}
+	m := memory{tokens: sharedTokens, shared: true}
 	var isKey bool
 	p.Transport, isKey = transportKey(o.Transport)
 	if t.Isolated || private || !isKey || len(o.PerCallPolicies)+len(o.PerRetryPolicies) > 0 {
-		m.tokens = tokencache.New(tokencache.Limits{})
+		m.tokens, m.shared = tokencache.New(tokencache.Limits{}), false
 	}
 	m.owner = tokencache.NewOwner(p)
 	m.life, m.close = context.WithCancel(context.Background())
@@ -69,6 +70,15 @@ func transportKey(t policy.Transporter) (key any, ok bool) {
 		return nil, false
 	}
 	return t, true
+}
+
+// throttleAdvice is what to do about having asked too often: the likely cause depends on
+// whether a credential that is constructed anew finds the tokens of the one before.
+func (m *memory) throttleAdvice() string {
+	if m.shared {
+		return "credentials in this process share their tokens, so look for many processes that start at once, a program that starts again and again, or a loop over scopes, tenants or users"
+	}
+	return "this credential keeps its tokens to itself (TokenOptions.Isolated, policies or a transport of its own, or an assertion callback): construct it once and keep it"
 }
 
 // Life implements [tokencache.Source].

@@ -34,7 +34,7 @@ type OnBehalfOfCredentialOptions struct {
 	DisableInstanceDiscovery bool
 
 	// SendCertificateChain sends the certificates with each request (x5c). It
-	// counts for certificates only. Default false.
+	// counts for [NewOnBehalfOfCredentialWithCertificate] only. Default false.
 	SendCertificateChain bool
 
 	// Tokens says how tokens are kept in memory.
@@ -88,6 +88,18 @@ func NewOnBehalfOfCredentialWithClientAssertions(tenantID, clientID, userAsserti
 		return nil, fmt.Errorf("%s: %w", credNameOBO, errors.New("getAssertion is nil: pass a function that returns assertions"))
 	}
 	return newOnBehalfOfCredential(tenantID, clientID, userAssertion, &assertionAuth{getAssertion}, options)
+}
+
+// NewOnBehalfOfCredentialWithAuthentication authenticates the application by any
+// [ClientAuthentication], above all by a secret or certificate that rotates while the
+// program runs. It touches no network. An API that constructs a credential for each
+// request makes the authentication once.
+func NewOnBehalfOfCredentialWithAuthentication(tenantID, clientID, userAssertion string, authentication ClientAuthentication, options *OnBehalfOfCredentialOptions) (*OnBehalfOfCredential, error) {
+	auth, err := authentication.required(clientID)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", credNameOBO, err)
+	}
+	return newOnBehalfOfCredential(tenantID, clientID, userAssertion, auth, options)
 }
 
 func newOnBehalfOfCredential(tenantID, clientID, userAssertion string, auth clientAuth, options *OnBehalfOfCredentialOptions) (*OnBehalfOfCredential, error) {
@@ -181,8 +193,8 @@ func (c *OnBehalfOfCredential) fetch(ctx context.Context, q tokencache.Query) (e
 		case err == nil:
 			c.keep(q, t)
 			return t, nil
-		case !errors.As(err, &refused) || refused.Code == "":
-			return t, err
+		case !errors.As(err, &refused) || !refused.Final():
+			return t, err // it says nothing about the refresh token
 		case refused.Spent():
 			c.app.tokens.Drop(q, kept)
 		}

@@ -55,13 +55,14 @@ func TestPain41OnBehalfOfByEveryProof(t *testing.T) {
 	user := userToken(t, e, entratest.DefaultUsername)
 	bySecret, err1 := azidentity.NewOnBehalfOfCredentialWithSecret(tenantID, clientID, user, goodKey, options)
 	byCert, err2 := azidentity.NewOnBehalfOfCredentialWithCertificate(tenantID, clientID, user, certs, key, options)
+	bySigner, err4 := azidentity.NewOnBehalfOfCredentialWithCertificate(tenantID, clientID, user, certs, &countingSigner{Signer: key}, options)
 	byAssertion, err3 := azidentity.NewOnBehalfOfCredentialWithClientAssertions(tenantID, clientID, user, func(context.Context) (string, error) {
 		return e.FederatedAssertion(entratest.DefaultFederatedSubject)
 	}, options)
-	if err := errors.Join(err1, err2, err3); err != nil {
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		t.Fatal(err)
 	}
-	for name, c := range map[string]*azidentity.OnBehalfOfCredential{"secret": bySecret, "certificate": byCert, "assertion": byAssertion} {
+	for name, c := range map[string]*azidentity.OnBehalfOfCredential{"secret": bySecret, "certificate": byCert, "signer": bySigner, "assertion": byAssertion} {
 		e.ResetJournal()
 		if first, second := token(t, c), token(t, c); first != second {
 			t.Errorf("%s: two tokens for two calls", name)
@@ -71,7 +72,7 @@ func TestPain41OnBehalfOfByEveryProof(t *testing.T) {
 			entry.Scope != armScope+" openid offline_access profile" || entry.Form.Get("client_info") != "1" {
 			t.Errorf("%s: sent %v in %d requests", name, entry.Form, len(e.Journal()))
 		}
-		if _, chain := entry.AssertionHeader["x5c"]; chain != (name == "certificate") {
+		if _, chain := entry.AssertionHeader["x5c"]; chain != (name == "certificate" || name == "signer") {
 			t.Errorf("%s: chain sent: %v", name, chain)
 		}
 	}
@@ -270,7 +271,7 @@ func TestOnBehalfOfRefusals(t *testing.T) {
 	}
 }
 
-// Memory is bounded by the index, whatever the number of users.
+// A user's token in memory costs what an application's does, and hashing the assertion.
 func TestOnBehalfOfHitCostsNoMore(t *testing.T) {
 	e, o := emulate(t, nil)
 	c := oboCred(t, o, "")
@@ -286,4 +287,36 @@ func TestOnBehalfOfHitCostsNoMore(t *testing.T) {
 		t.Errorf("%v allocations for a token in memory, want at most 2", n)
 	}
 	runtime.KeepAlive(c)
+}
+
+// A refresh token that is not refused is as good as before: while Entra ID throttles or
+// fails, nothing is sent in its place.
+func TestOnBehalfOfOutageIsNoRefusal(t *testing.T) {
+	for name, fault := range map[string]entratest.Fault{
+		"throttled": {Status: 429, RetryAfter: 2 * time.Minute}, "overloaded": {Status: 503}, "timeout": {Status: 408},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e, o := emulate(t, nil)
+				o.Retry.MaxRetries = -1
+				c := oboCred(t, o, userToken(t, e, entratest.DefaultUsername))
+				defer c.Close()
+				first := token(t, c)
+				time.Sleep(2 * time.Hour)
+				cancel := e.Inject(fault)
+				if _, err := c.GetToken(t.Context(), armToken); err == nil {
+					t.Fatal("no error")
+				}
+				cancel()
+				time.Sleep(2 * time.Minute)
+				if token(t, c) == first {
+					t.Error("an expired token was returned")
+				}
+				refreshed := e.Requests(func(en entratest.Entry) bool { return en.GrantType == "refresh_token" })
+				if len(refreshed) != 2 || len(e.Journal()) != 3 {
+					t.Errorf("%d requests, %d of them with the refresh token; want 3 and 2", len(e.Journal()), len(refreshed))
+				}
+			})
+		})
+	}
 }

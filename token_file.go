@@ -2,6 +2,7 @@ package azidentity
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -16,26 +17,43 @@ const maxAssertion = 256 << 10
 
 // readTokenFile returns what a file holds now, without white space around it.
 func readTokenFile(path string) (string, error) {
+	data, err := readFile(path, maxAssertion, "token", false)
+	return strings.TrimSpace(string(data)), err
+}
+
+// readFile returns what a file holds now, which is a kind of thing that has most
+// bytes at most. Only where pipes are welcome it reads what is no regular file: a
+// pipe without a writer keeps its reader waiting.
+func readFile(path string, most int, kind string, pipes bool) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return "", unwrapPath(err)
+		return nil, unwrapPath(err)
 	}
-	if !info.Mode().IsRegular() {
-		return "", fmt.Errorf("it is no regular file (%s)", info.Mode().Type())
+	if !info.Mode().IsRegular() && (info.IsDir() || !pipes) {
+		return nil, fmt.Errorf("it is no regular file (%s)", info.Mode().Type())
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return "", unwrapPath(err)
+		return nil, unwrapPath(err)
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxAssertion+1))
+	data, err := io.ReadAll(io.LimitReader(f, int64(most)+1))
 	if err != nil {
-		return "", unwrapPath(err)
+		return nil, unwrapPath(err)
 	}
-	if len(data) > maxAssertion {
-		return "", fmt.Errorf("it has more than %d bytes, and so holds no token", maxAssertion)
+	if len(data) > most {
+		return nil, fmt.Errorf("it has more than %d bytes, and so holds no %s", most, kind)
 	}
-	return strings.TrimSpace(string(data)), nil
+	return data, nil
+}
+
+// unwrapPath drops the path from an error, as it is named already.
+func unwrapPath(err error) error {
+	var at *os.PathError
+	if errors.As(err, &at) {
+		return at.Err
+	}
+	return err
 }
 
 // A tokenFile proves by the service account token that a file holds at the time.
@@ -80,7 +98,7 @@ func (t *tokenFile) Refused(_ context.Context, e *entra.Error, f *entra.Form) bo
 // bindingAudience is that of service account tokens for the AKS token proxy.
 const bindingAudience = "api://AKSIdentityBinding"
 
-// proof is that of the place, as of a [certificateFile], and of the way.
+// proof is that of the place, as of a [rotatingAuth], and of the way.
 func (t *tokenFile) proof() [32]byte {
 	path, err := filepath.Abs(t.path)
 	kind := "token file"

@@ -1,13 +1,17 @@
 package azidentity_test
 
 import (
+	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"github.com/azid-go/azidentity"
 	"github.com/azid-go/azidentity/entratest"
@@ -252,4 +256,108 @@ func TestTokenProxyConfiguration(t *testing.T) {
 	_, err := azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{
 		ClientOptions: azcore.ClientOptions{Transport: e.Transport()}, EnableAzureProxy: true})
 	wantText(t, err, "Transport")
+}
+
+// Pain 73: CA and service account token rotate under a running pod, each at any time:
+// between requests, between the tries of one, and while a token is being refused.
+func TestPain73TokenProxyRotates(t *testing.T) {
+	e, p, caFile := bound(t)
+	path := os.Getenv("AZURE_FEDERATED_TOKEN_FILE")
+	binding := entratest.WithAudience("api://AKSIdentityBinding")
+	during := func(*http.Response, error) {}
+	o := noRetries()
+	o.Retry.MaxRetries, o.Retry.RetryDelay = 1, -1
+	o.PerRetryPolicies = []policy.Policy{watching(func(resp *http.Response, err error) { during(resp, err) })}
+	c, err := azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{ClientOptions: o, EnableAzureProxy: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	seen := map[any]bool{}
+	exchange := func(story string, n, requests int) {
+		t.Helper()
+		before := p.Requests()
+		tokenFor(t, c, policy.TokenRequestOptions{Scopes: []string{fmt.Sprintf("https://%s%d.example/.default", story, n)}})
+		entry, _ := e.LastRequest(entratest.EndpointToken)
+		if id := entry.AssertionClaims["jti"]; id == nil || seen[id] {
+			t.Errorf("%s: the assertion %v was sent before", story, id)
+		} else {
+			seen[id] = true
+		}
+		if n := p.Requests() - before; n != requests {
+			t.Errorf("%s: %d requests reached the proxy, want %d", story, n, requests)
+		}
+	}
+	for n := range 5 {
+		p.RotateCA()
+		writeFile(t, caFile, p.CAPEM())
+		rotate(t, e, path, binding)
+		exchange("between", n, 1)
+	}
+	for n := range 3 {
+		p.RotateCA() // the file follows when the first try has failed
+		rotate(t, e, path, binding)
+		during = func(_ *http.Response, err error) {
+			if err != nil {
+				writeFile(t, caFile, p.CAPEM())
+			}
+		}
+		exchange("amid", n, 1)
+	}
+	for n := range 3 {
+		rotate(t, e, path, binding, entratest.WithLifetime(-time.Hour)) // kubelet is late by one request
+		during = func(resp *http.Response, _ error) {
+			if resp != nil && resp.StatusCode == http.StatusUnauthorized {
+				rotate(t, e, path, binding)
+			}
+		}
+		exchange("refused", n, 2)
+	}
+}
+
+// watching is a policy that shows what each try brought.
+type watching func(*http.Response, error)
+
+func (w watching) Do(req *policy.Request) (*http.Response, error) {
+	resp, err := req.Next()
+	w(resp, err)
+	return resp, err
+}
+
+// Pain 73: however many credentials a pod constructs, at once or one after another, an
+// identity costs one exchange through the proxy, and one beside it; also after CA and
+// token have rotated.
+func TestPain73OneExchangePerIdentity(t *testing.T) {
+	e, p, caFile := bound(t)
+	path := os.Getenv("AZURE_FEDERATED_TOKEN_FILE")
+	const credentials = 50
+	beside := azcore.ClientOptions{Transport: e.Transport()}
+	through := noRetries()
+	get := func(enable bool, client string, o azcore.ClientOptions) {
+		c, err := azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{ClientOptions: o, EnableAzureProxy: enable, ClientID: client})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		if _, err := c.GetToken(t.Context(), armToken); err != nil {
+			t.Error(err)
+		}
+	}
+	var pod sync.WaitGroup
+	for range credentials {
+		pod.Go(func() { get(true, "", through) })
+		pod.Go(func() { get(false, "", beside) })
+	}
+	pod.Wait()
+	p.RotateCA()
+	writeFile(t, caFile, p.CAPEM())
+	rotate(t, e, path, entratest.WithAudience("api://AKSIdentityBinding"))
+	for range credentials {
+		get(true, strings.ToUpper(clientID), through)
+		get(false, clientID, beside)
+	}
+	if n, all := p.Requests(), e.CountRequests(entratest.EndpointToken); n != 1 || all != 2 {
+		t.Errorf("%d exchanges through the proxy and %d beside it for %d credentials each, want 1 and 1", n, all-n, 2*credentials)
+	}
 }

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
 	"path"
+	"path/filepath"
 	"slices"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -48,6 +50,7 @@ func demoRows() []demoRow {
 		{credential: "ClientCertificateCredential", how: "PS256", open: openCertificate(false)},
 		{credential: "ClientCertificateCredential", how: "PS256, chain", open: openCertificate(true)},
 		{credential: "ClientAssertionCredential", how: "OIDC token", open: openAssertion},
+		{credential: "ApplicationCredential", how: "rotated file", open: openRotated},
 		{credential: "OnBehalfOfCredential", how: "user's token", open: openOnBehalfOf},
 		{credential: "AuthorizationCodeCredential", how: "PKCE, public",
 			open: openAuthorizationCode("http://localhost:8400", azidentity.ClientAuthentication{})},
@@ -109,6 +112,21 @@ func openAssertion(l *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, 
 			return l.server.FederatedAssertion(entratest.DefaultFederatedSubject)
 		},
 		&azidentity.ClientAssertionCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true, Tokens: isolated})
+}
+
+// openRotated has the file hold an old secret when the credential is constructed, and
+// the new one when it asks for a token.
+func openRotated(l *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, error) {
+	path := filepath.Join(l.dir, "secret")
+	if err := os.WriteFile(path, []byte("of last year"), 0o600); err != nil {
+		return nil, err
+	}
+	cred, err := azidentity.NewApplicationCredential(homeTenantID, entratest.DefaultClientID, azidentity.AuthenticationBySecretFile(path),
+		&azidentity.ApplicationCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true, Tokens: isolated})
+	if err != nil {
+		return nil, err
+	}
+	return cred, os.WriteFile(path, []byte(entratest.DefaultClientSecret+"\n"), 0o600)
 }
 
 func openOnBehalfOf(l *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, error) {

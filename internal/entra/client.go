@@ -25,7 +25,8 @@ type ClientAuth interface {
 
 	// Refused hears that the server answered form with e, and reports whether
 	// a better proof can be had at once. It is asked for every refusal, and
-	// its answer counts once per request for a token. It may set e.Presented.
+	// its answer counts once per request for a token. It may set e.Presented,
+	// e.Next and e.ProofFrom.
 	Refused(ctx context.Context, e *Error, form *Form) (retry bool)
 }
 
@@ -143,8 +144,9 @@ func outage(ctx context.Context, err error) bool {
 // errProof marks errors of a ClientAuth: the network had no part in them.
 var errProof = errors.New("the application's proof could not be made")
 
-// grant posts to the token endpoint, twice if the proof can be mended. A form that is
-// for once is posted again only if it is the proof that was refused.
+// grant posts to the token endpoint, twice if the proof can be mended, unless the same
+// request was refused time and again just before. A form that is for once is posted again only if it
+// is the proof that was refused.
 func (c *Client) grant(ctx context.Context, endpoint string, legacy bool, auth ClientAuth, fill func(*Form)) (TokenResponse, error) {
 	for try := 1; ; try++ {
 		form := new(Form)
@@ -154,15 +156,28 @@ func (c *Client) grant(ctx context.Context, endpoint string, legacy bool, auth C
 				return TokenResponse{}, &proofError{err}
 			}
 		}
+		if try == 1 && !c.host.refused.Empty() {
+			if err := c.host.refused.Find(form.digest(endpoint), time.Now()); err != nil {
+				return TokenResponse{}, err
+			}
+		}
 		t, err := c.post(ctx, endpoint, form)
 		var e *Error
-		if err == nil || auth == nil || !errors.As(err, &e) || e.Code == "" {
+		if err == nil || !errors.As(err, &e) {
 			return t, err
 		}
-		better := auth.Refused(ctx, e, form) && (!form.forOnce || e.proofRefused())
-		if !better || try > 1 {
-			return t, err
+		if auth != nil && e.Code != "" {
+			better := auth.Refused(ctx, e, form) && (!form.forOnce || e.proofRefused())
+			if better && try == 1 {
+				continue
+			}
 		}
+		if d := e.ThrottledFor(); d > 0 {
+			c.host.refused.Throttled(form.digest(endpoint), e, e.Received, d)
+		} else if e.holdsOff() {
+			c.host.refused.Refused(form.digest(endpoint), e, e.Received)
+		}
+		return t, err
 	}
 }
 

@@ -2,6 +2,7 @@ package entra
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"github.com/azid-go/azidentity/internal/flight"
+	"github.com/azid-go/azidentity/internal/holdoff"
 )
 
 // A hostState is what one process has learnt about unknown authorities and
@@ -24,6 +26,7 @@ import (
 type hostState struct {
 	discoveries flight.Group[string, tokenTemplate]
 	detecting   flight.Group[struct{}, string]
+	refused     holdoff.Memory[[sha256.Size]byte] // by the request's digest
 
 	used uint64 // when it was last asked for, in uses; guarded by states.mu
 

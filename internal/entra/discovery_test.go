@@ -247,11 +247,12 @@ func TestEndpointWithoutTenant(t *testing.T) {
 	t.Parallel()
 	e := newEmulator(t, entratest.Config{})
 	c := newClient(t, e.Transport(), at(t, private))
-	for _, tenant := range []string{"a", "b", "a"} {
+	for i, tenant := range []string{"a", "b", "a"} {
 		defer e.Inject(entratest.Fault{Endpoint: entratest.EndpointOpenIDConfiguration, Tenant: tenant,
 			Body: fmt.Sprintf(`{"issuer":"https://%s","token_endpoint":"https://%s/for-%s/token"}`, private, private, tenant)})()
 		r := request()
 		r.Tenant = tenant
+		r.Scopes = []string{fmt.Sprintf("https://r%d.example/.default", i)} // the same would not be asked twice
 		_, _ = c.ClientCredentials(t.Context(), r)
 		all := e.Journal()
 		if got, want := all[len(all)-1].Path, "/for-"+tenant+"/token"; got != want {

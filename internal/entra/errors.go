@@ -33,6 +33,7 @@ type Error struct {
 	Timestamp   string // "timestamp", as the server writes it
 	Presented   string // what the assertion in the request says of itself, if that may be why
 	Next        string // what to do, if whoever made the assertion knows better than the advice on the codes
+	ProofFrom   string // where the proof that was refused came from, and what became of that
 	Problem     string // what is wrong with an answer that is not a refusal
 
 	Received   time.Time     // when the answer was there
@@ -42,6 +43,12 @@ type Error struct {
 
 // defaultThrottle is for a 429 that does not say how long.
 const defaultThrottle = 5 * time.Second
+
+// holdsOff reports whether the same request, to the letter, is not to be sent again and
+// again. Who polls (RFC 8628, section 3.5) does just that.
+func (e *Error) holdsOff() bool {
+	return e.Final() && e.Code != "authorization_pending" && e.Code != "slow_down"
+}
 
 // ThrottledFor returns how long this request is better not repeated: what the
 // server asks for when it is overloaded or refuses for frequency.
@@ -58,6 +65,12 @@ func (e *Error) ThrottledFor() time.Duration {
 // throttles reports whether Retry-After, with this status, asks to leave the
 // server alone.
 func throttles(status int) bool { return status == http.StatusTooManyRequests || status >= 500 }
+
+// Final reports whether e refuses this very request, rather than any for now: whether
+// another may fare better, and the same had better not be sent again.
+func (e *Error) Final() bool {
+	return e.Code != "" && 400 <= e.Status && e.Status < 500 && e.Status != http.StatusRequestTimeout && e.Status != http.StatusTooManyRequests
+}
 
 // Has reports whether e carries AADSTS number code.
 func (e *Error) Has(code int) bool { return slices.Contains(e.Codes, code) }

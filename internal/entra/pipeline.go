@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -12,6 +11,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
+
+	"github.com/azid-go/azidentity/internal/holdoff"
 )
 
 // defaultTryTimeout bounds one try of a request. A caller's own
@@ -131,7 +132,7 @@ func (p pipeline) exchange(ctx context.Context, method, url string, form *Form, 
 		return nil, nil, &lostAnswer{err}
 	}
 	if wait := time.Until(n.until); ctx.Err() != nil && wait > 0 {
-		return nil, nil, &interrupted{err: err, wait: wait}
+		return nil, nil, &interrupted{err, &throttled{n.until}}
 	}
 	return nil, nil, err
 }
@@ -139,14 +140,21 @@ func (p pipeline) exchange(ctx context.Context, method, url string, form *Form, 
 // interrupted is the end of a context while a server had asked to wait.
 type interrupted struct {
 	err  error
-	wait time.Duration
+	wait *throttled
 }
 
-func (e *interrupted) Error() string {
-	return fmt.Sprintf("the authority asked to wait; %v left of that: %v", e.wait.Round(time.Second), e.err)
+func (e *interrupted) Error() string   { return e.wait.Error() + ": " + e.err.Error() }
+func (e *interrupted) Unwrap() []error { return []error{e.wait, e.err} }
+
+// throttled is what a server asked for that was not waited for.
+type throttled struct{ until time.Time }
+
+func (e *throttled) Error() string {
+	return "the authority asks to be left alone until " + holdoff.Time(e.until)
 }
-func (e *interrupted) Unwrap() error               { return e.err }
-func (e *interrupted) ThrottledFor() time.Duration { return e.wait }
+
+// ThrottledFor returns what is left of that.
+func (e *throttled) ThrottledFor() time.Duration { return time.Until(e.until) }
 
 // newUUID returns a random UUID (RFC 9562, version 4), the form that Entra
 // wants of request IDs.

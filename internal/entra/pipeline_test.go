@@ -126,7 +126,7 @@ func TestThrottledWhenTheCallerLeaves(t *testing.T) {
 				if !errors.Is(err, context.DeadlineExceeded) || throttledFor(err) != 20*time.Second || requests() != 1 {
 					t.Errorf("got %v, throttled for %v, after %d requests; want the deadline and 20s", err, throttledFor(err), requests())
 				}
-				if want := "the authority asked to wait; 20s left of that: context deadline exceeded"; err.Error() != want {
+				if want := "the authority asks to be left alone until 2000-01-01 00:00:30Z: context deadline exceeded"; err.Error() != want {
 					t.Errorf("got %v, want %s", err, want)
 				}
 			})

@@ -18,19 +18,19 @@ import (
 
 // Messages of the events. They are stable: programs filter by them.
 const (
-	TokenAcquired      = "azidentity: token acquired"
-	TokenFailed        = "azidentity: token request failed"
-	RenewalFailed      = "azidentity: renewal failed, the token in memory still works"
-	OldTokenServed     = "azidentity: renewal is late, served the token in memory"
-	RegionDetected     = "azidentity: region detected"
-	RegionDown         = "azidentity: regional endpoint does not answer, using the global one"
-	ClockOff           = "azidentity: this machine's clock is off"
-	CertificateKept    = "azidentity: certificate file cannot be used, keeping the one in memory"
-	CertificateChanged = "azidentity: certificate file changed"
-	ChainSelected      = "azidentity: chain selected a credential"
-	ChainSkipped       = "azidentity: chain skipped a credential"
-	ExpiryUnknown      = "azidentity: a token came without a usable expiry, kept for a short time"
-	EnvironmentFound   = "azidentity: environment configures a credential"
+	TokenAcquired    = "azidentity: token acquired"
+	TokenFailed      = "azidentity: token request failed"
+	RenewalFailed    = "azidentity: renewal failed, the token in memory still works"
+	OldTokenServed   = "azidentity: renewal is late, served the token in memory"
+	RegionDetected   = "azidentity: region detected"
+	RegionDown       = "azidentity: regional endpoint does not answer, using the global one"
+	ClockOff         = "azidentity: this machine's clock is off"
+	ProofKept        = "azidentity: secret or certificate cannot be read, keeping the one in memory"
+	ProofChanged     = "azidentity: secret or certificate changed"
+	ChainSelected    = "azidentity: chain selected a credential"
+	ChainSkipped     = "azidentity: chain skipped a credential"
+	ExpiryUnknown    = "azidentity: a token came without a usable expiry, kept for a short time"
+	EnvironmentFound = "azidentity: environment configures a credential"
 )
 
 var toStderr = sync.OnceValue(func() *slog.Logger {

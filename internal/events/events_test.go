@@ -19,7 +19,7 @@ func TestMain(m *testing.M) { loopback.Main(m) }
 func TestPain65EventNames(t *testing.T) {
 	got := strings.Join([]string{
 		events.TokenAcquired, events.TokenFailed, events.RenewalFailed, events.OldTokenServed,
-		events.RegionDetected, events.RegionDown, events.ClockOff, events.CertificateKept, events.CertificateChanged,
+		events.RegionDetected, events.RegionDown, events.ClockOff, events.ProofKept, events.ProofChanged,
 		events.ChainSelected, events.ChainSkipped, events.EnvironmentFound, events.ExpiryUnknown,
 	}, "\n")
 	const want = `azidentity: token acquired
@@ -29,8 +29,8 @@ azidentity: renewal is late, served the token in memory
 azidentity: region detected
 azidentity: regional endpoint does not answer, using the global one
 azidentity: this machine's clock is off
-azidentity: certificate file cannot be used, keeping the one in memory
-azidentity: certificate file changed
+azidentity: secret or certificate cannot be read, keeping the one in memory
+azidentity: secret or certificate changed
 azidentity: chain selected a credential
 azidentity: chain skipped a credential
 azidentity: environment configures a credential

@@ -207,12 +207,15 @@ func (c *Client) Token(ctx context.Context, r Request) (Token, error) {
 		if !again {
 			return Token{}, c.failure(a, n+1)
 		}
+		paused := time.Now()
 		timer := time.NewTimer(pause)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return Token{}, fmt.Errorf("%w, while waiting to ask again: %w", ctx.Err(), c.failure(a, n+1))
+			failed := c.failure(a, n+1)
+			failed.RetryAfter = max(failed.RetryAfter-time.Since(paused), 0) // what is left of it
+			return Token{}, fmt.Errorf("%w, while waiting to ask again: %w", ctx.Err(), failed)
 		}
 	}
 }
@@ -234,7 +237,7 @@ func (c *Client) failure(a attempt, tries int) *Error {
 	u.RawQuery, u.ForceQuery = "", false
 	e := &Error{
 		Source: c.detection.source, Verdict: a.verdict.verdict, Method: http.MethodGet, URL: u.String(),
-		Status: a.status, Why: a.verdict.why, Tries: tries, Received: time.Now(), cause: a.err,
+		Status: a.status, Why: a.verdict.why, Tries: tries, Received: time.Now(), cause: a.err, final: !a.verdict.retry,
 	}
 	if c.host.post {
 		e.Method = http.MethodPost

@@ -29,6 +29,7 @@ type Error struct {
 	Received          time.Time
 
 	cause error
+	final bool // the answer would be the same
 }
 
 // Error says what came back and what it means, in a line.
@@ -56,12 +57,20 @@ func (e *Error) Error() string {
 // Unwrap returns why there was no answer, or nil.
 func (e *Error) Unwrap() error { return e.cause }
 
-// ThrottledFor returns how long the request is better not repeated.
+// ThrottledFor returns for how long the host asks to be left alone.
 func (e *Error) ThrottledFor() time.Duration {
-	if e.Status == http.StatusTooManyRequests || e.Status >= 500 {
-		return e.RetryAfter
+	if !e.Throttled() {
+		return 0
 	}
-	return 0
+	return e.RetryAfter
+}
+
+// RefusedForGood reports whether e is an answer, and no passing trouble.
+func (e *Error) RefusedForGood() bool { return e.final && e.Status != 0 && !e.Throttled() }
+
+// Throttled reports whether the host asks to be left alone.
+func (e *Error) Throttled() bool {
+	return e.RetryAfter > 0 && (e.Status == http.StatusTooManyRequests || e.Status >= 500)
 }
 
 // maxKept is how much of a refusal's body an error keeps.

@@ -157,7 +157,8 @@ func TestPain34WaitEndsWithTheContext(t *testing.T) {
 	})
 }
 
-// A try that hangs is given up and repeated; the second answer counts.
+// A try that hangs is given up and repeated; the second answer counts. Both are
+// requests for the token: nothing is probed.
 func TestPain35SlowAnswerIsRetried(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -167,6 +168,14 @@ func TestPain35SlowAnswerIsRetried(t *testing.T) {
 		tok, err := c.Token(context.Background(), managedidentity.Request{Resource: resource})
 		if err != nil || tok.Value == "" {
 			t.Errorf("got %v", err)
+		}
+		for _, entry := range e.Journal() {
+			if entry.Header.Get("Metadata") != "true" || entry.Query.Get("resource") != resource {
+				t.Errorf("probed: %+v", entry)
+			}
+		}
+		if n := len(e.Journal()); n != 2 {
+			t.Errorf("%d requests, want 2", n)
 		}
 		synctest.Wait()
 	})

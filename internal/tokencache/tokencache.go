@@ -25,6 +25,7 @@ import (
 
 	"github.com/azid-go/azidentity/internal/events"
 	"github.com/azid-go/azidentity/internal/flight"
+	"github.com/azid-go/azidentity/internal/holdoff"
 )
 
 // A Source acquires tokens.
@@ -33,7 +34,11 @@ type Source interface {
 	// caller's values and is cancelled when nobody waits any more.
 	//
 	// An error with a method ThrottledFor() time.Duration that returns a
-	// positive duration keeps the cache from asking again for that long.
+	// positive duration keeps the cache from asking for the same again for that
+	// long: callers get that error, as a [*holdoff.Remembered]. One with a method
+	// RefusedForGood() bool that returns true does so for seconds, once it has come
+	// several times in a row. The key holds the proof, so that a corrected secret is
+	// another request.
 	Fetch(ctx context.Context, q Query) (Token, error)
 
 	// Life ends when the source is closed: renewals behind that nobody waits
@@ -78,7 +83,7 @@ type Cache struct {
 	index   index
 	flights flight.Group[request, Token]
 	order   atomic.Uint64
-	blocked blocks
+	refused holdoff.Memory[request]
 	stats   counters
 }
 
@@ -185,7 +190,7 @@ func (c *Cache) fetch(ctx context.Context, q Query, hash uint64, req request, sr
 			return e.token(), nil
 		}
 	}
-	if err := c.blocked.check(req.key, start); err != nil {
+	if err := c.refused.Find(req, start); err != nil {
 		return Token{}, err
 	}
 	order := c.order.Add(1)
@@ -197,7 +202,7 @@ func (c *Cache) fetch(ctx context.Context, q Query, hash uint64, req request, sr
 	if err != nil {
 		c.stats.failures.Add(1)
 		now := time.Now()
-		until := c.blocked.note(req.key, err, now)
+		until := c.note(req, err, now)
 		if aging != nil {
 			aging.failed(now.UnixNano(), until.UnixNano())
 			events.Log(ctx, events.RenewalFailed, events.Err(err))
@@ -207,9 +212,34 @@ func (c *Cache) fetch(ctx context.Context, q Query, hash uint64, req request, sr
 		}
 		return Token{}, err
 	}
-	c.blocked.clear(req.key)
+	c.refused.Clear(req)
 	c.file(newEntry(req.key, hash, order, t, start), start)
 	return t, nil
+}
+
+// note remembers err if it asks for that, and returns until when.
+func (c *Cache) note(req request, err error, now time.Time) time.Time {
+	var again *holdoff.Remembered
+	if errors.As(err, &again) {
+		return again.Until // the source knows, and how long it still is
+	}
+	// Only the part that asks is remembered: the rest may be about this fetch, such
+	// as the end of its context.
+	var throttled interface {
+		error
+		ThrottledFor() time.Duration
+	}
+	if errors.As(err, &throttled) && throttled.ThrottledFor() > 0 {
+		return c.refused.Throttled(req, throttled, now, throttled.ThrottledFor())
+	}
+	var refused interface {
+		error
+		RefusedForGood() bool
+	}
+	if errors.As(err, &refused) && refused.RefusedForGood() {
+		return c.refused.Refused(req, refused, now)
+	}
+	return time.Time{}
 }
 
 // A boundError hides the deadline of the fetch itself: it is not the caller's.
