@@ -19,8 +19,9 @@ import (
 // What is compared here is what service principals and managed identities send:
 // method, scheme, host, path, query, header fields, form fields, and the header and
 // claims of assertions, with their number and order. Not compared: retries of the
-// token endpoint (azcore's on both sides) and the pauses before all retries, HTTP/2
-// framing, and detection of the region by the instance metadata service.
+// token endpoint (azcore's on both sides) and of Service Fabric's, the pauses before
+// all retries, HTTP/2 framing, and detection of the region by the instance metadata
+// service.
 
 // A difference is one thing that Microsoft's credential sent and ours did not,
 // or the other way round, or differently.

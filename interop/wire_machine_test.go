@@ -61,9 +61,11 @@ func machineScenarios() []scenario {
 			for _, times := range []int{0, 1} { // 0 is always
 				fault := fault
 				fault.Endpoint, fault.Times = host, times
+				final := fault.Status == http.StatusBadRequest || fault.Status == http.StatusForbidden
 				add(scenario{
 					name:  fmt.Sprintf("%s %d, times=%d, Retry-After=%v", host, fault.Status, fault.Times, fault.RetryAfter),
-					proof: "machine", host: host, fault: &fault, fails: true, requests: []policy.TokenRequestOptions{{Scopes: []string{"a/.default"}}},
+					proof: "machine", host: host, fault: &fault, fails: final || times == 0,
+					requests: []policy.TokenRequestOptions{{Scopes: []string{"a/.default"}}},
 				})
 			}
 		}
