@@ -35,15 +35,17 @@ type appOptions struct {
 // An application is a service principal that gets tokens, for itself or for users. It
 // is what the credentials with a secret, a certificate, an assertion or no proof share.
 type application struct {
-	name      string // of the credential, for errors, traces and events
-	clientID  string
-	tenants   tenantRules
-	auth      clientAuth
-	entra     *entra.Client
-	authority entra.Authority
-	tracer    tracing.Tracer
-	sharing   bool // of the default transport
+	// What a token in memory takes stands together.
+	name    string // of the credential, for errors, traces and events
+	tenants tenantRules
+	tracer  tracing.Tracer
 	memory
+
+	clientID  string
+	auth      clientAuth
+	authority entra.Authority
+	sharing   bool // of the default transport
+	entra     entra.Client
 }
 
 // newApplication makes an application that proves itself by auth, or a public client if
@@ -56,7 +58,7 @@ func newApplication(name, tenant, clientID string, auth clientAuth, o appOptions
 	if clientID == "" {
 		return fail(errors.New("the client ID is missing: pass the ID of the application"))
 	}
-	authority, authorityTenant, err := authorityFrom(o.ClientOptions)
+	authority, authorityTenant, err := authorityFrom(&o.ClientOptions)
 	if err != nil {
 		return fail(err)
 	}
@@ -67,38 +69,34 @@ func newApplication(name, tenant, clientID string, auth clientAuth, o appOptions
 	if err != nil {
 		return fail(err)
 	}
-	region := regionFromEnvironment()
-	if o.proxy != nil {
-		region = "" // there is one proxy for all regions
-	}
-	entraOptions := o.ClientOptions
-	if o.proxy != nil {
-		entraOptions.Transport = o.proxy
-	}
-	skip := o.disableInstanceDiscovery || isTrue(os.Getenv("AZURE_IDENTITY_DISABLE_INSTANCE_DISCOVERY"))
-	client, err := entra.NewClient(entra.Config{
-		Authority: authority, SkipDiscovery: skip, Region: region,
-		Module: module, Version: version, Options: entraOptions,
-	})
-	if err != nil {
-		return fail(err)
+	// Known hosts are asked about by nobody, whatever the environment says.
+	skip := o.disableInstanceDiscovery || !authority.Known() && isTrue(os.Getenv("AZURE_IDENTITY_DISABLE_INSTANCE_DISCOVERY"))
+	cfg := entra.Config{Authority: authority, SkipDiscovery: skip, Module: module, Version: version, Options: o.ClientOptions}
+	switch {
+	case o.proxy != nil:
+		cfg.Options.Transport = o.proxy // one for all regions
+	case o.flow == "":
+		cfg.Region = regionFromEnvironment()
 	}
 	a := &application{
-		name: name, clientID: clientID, tenants: rules, auth: auth, entra: client, authority: authority,
+		name: name, clientID: clientID, tenants: rules, auth: auth, authority: authority,
 		tracer:  o.TracingProvider.NewTracer(module, version),
 		sharing: o.Transport == nil,
+	}
+	if err := a.entra.Init(&cfg); err != nil {
+		return fail(err)
 	}
 	a.memory = newMemory(tokencache.Principal{
 		Authority: authority.Canonical(), Client: strings.ToLower(clientID), Flow: cmp.Or(o.flow, "client_credentials"),
 		Proof: auth.proof(), Unverified: skip && !authority.Known(),
-	}, o.ClientOptions, o.tokens, auth.private())
+	}, &o.ClientOptions, o.tokens, auth.private())
 	return a, nil
 }
 
 // authorityFrom returns the authority that the options name, or the
 // environment, or the public cloud's; and the tenant that belongs to it, if it
 // has but one.
-func authorityFrom(o azcore.ClientOptions) (entra.Authority, string, error) {
+func authorityFrom(o *azcore.ClientOptions) (entra.Authority, string, error) {
 	host, from := o.Cloud.ActiveDirectoryAuthorityHost, "Cloud.ActiveDirectoryAuthorityHost"
 	if host == "" && len(o.Cloud.Services) > 0 {
 		return entra.Authority{}, "", errors.New("the Cloud option has services and no ActiveDirectoryAuthorityHost: set it, as tokens of another cloud would be of no use")

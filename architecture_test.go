@@ -23,6 +23,7 @@ var arrows = map[string][]string{
 	".":                        {"internal/assertion", "internal/entra", "internal/events", "internal/managedidentity", "internal/holdoff", "internal/secret", "internal/tokencache"},
 	"entratest":                {}, // a fake that shares the client's code confirms the client's mistakes
 	"internal/assertion":       {"internal/secret"},
+	"internal/browser":         {"internal/secret"},
 	"internal/entra":           {"internal/events", "internal/flight", "internal/holdoff", "internal/secret"},
 	"internal/events":          {},
 	"internal/flight":          {},

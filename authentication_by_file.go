@@ -35,7 +35,7 @@ import (
 func AuthenticationBySecretFile(path string) ClientAuthentication {
 	from := newFiles("secret file "+path, path)
 	from.most, from.kind = maxSecret, "secret"
-	return authenticationByFiles(from, mac("secret file", from.path), renewSecret, parseSecret)
+	return authenticationByFiles(from, digest("secret file", from.path), renewSecret, parseSecret)
 }
 
 // CertificateFileOptions are the options of [AuthenticationByCertificateFile]. Nil
@@ -72,7 +72,7 @@ func authenticationByCertificateFile(name, path string, o CertificateFileOptions
 	from := newFiles(name, path)
 	from.most, from.kind, from.directories = maxCertificateFile, "certificate", true
 	password := append([]byte(nil), o.Password...)
-	identity := mac("certificate file", from.path+"\x00"+string(password))
+	identity := digest("certificate file", from.path+"\x00"+string(password))
 	return authenticationByFiles(from, identity, renewCertificate(o.SendCertificateChain), func(data []byte) (*assertion.Signer, error) {
 		certs, key, err := assertion.ParseCertificates(data, password)
 		if err != nil {
@@ -108,7 +108,7 @@ func authenticationByFiles[T any](f *files, identity [32]byte, renew func(value 
 
 // digestOf stands for what a place holds. White space around it, such as the end of
 // a line, makes no other secret.
-func digestOf(contents []byte) [32]byte { return mac("contents", string(bytes.TrimSpace(contents))) }
+func digestOf(contents []byte) [32]byte { return digest("contents", string(bytes.TrimSpace(contents))) }
 
 const (
 	// maxSecret is above any secret: Entra ID makes them of 40 characters.
@@ -119,13 +119,13 @@ const (
 
 // parseSecret returns the proof by the secret in data, which is a line of text. That
 // is what tells it from another file, or half of one.
-func parseSecret(data []byte) (*secretAuth, error) {
+func parseSecret(data []byte) (secretAuth, error) {
 	text := strings.TrimSpace(strings.TrimPrefix(string(data), "\uFEFF")) // the mark that Windows' editors write
 	switch {
 	case text == "":
-		return nil, errors.New("it is empty")
+		return secretAuth{}, errors.New("it is empty")
 	case !utf8.ValidString(text), strings.ContainsFunc(text, unicode.IsControl):
-		return nil, errors.New("it holds more than a secret: it has to be the secret's value and nothing else, in one line of UTF-8 text")
+		return secretAuth{}, errors.New("it holds more than a secret: it has to be the secret's value and nothing else, in one line of UTF-8 text")
 	}
 	return newSecretAuth(text)
 }

@@ -29,7 +29,7 @@ func AuthenticationBySecretSource(getSecret func(context.Context) (string, error
 	if getSecret == nil {
 		return noAuthentication("getSecret is nil: pass a function that returns the secret")
 	}
-	return authenticationBySource("secret source", renewSecret, func(ctx context.Context) (value *secretAuth, digest [32]byte, err error) {
+	return authenticationBySource("secret source", renewSecret, func(ctx context.Context) (value secretAuth, digest [32]byte, err error) {
 		text, err := getSecret(ctx)
 		if err == nil {
 			digest = digestOf([]byte(text))

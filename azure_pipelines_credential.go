@@ -170,7 +170,7 @@ func (p *pipelineAuth) Refused(_ context.Context, e *entra.Error, f *entra.Form)
 
 // proof is that of all that an assertion depends on.
 func (p *pipelineAuth) proof() [32]byte {
-	return mac("pipelines", strings.Join([]string{p.uri, p.connection, p.token.Expose()}, "\x00"))
+	return digest("pipelines", strings.Join([]string{p.uri, p.connection, p.token.Expose()}, "\x00"))
 }
 
 func (p *pipelineAuth) private() bool { return false }

@@ -3,6 +3,8 @@ package azidentity_test
 import (
 	"testing"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+
 	"github.com/azid-go/azidentity"
 	"github.com/azid-go/azidentity/entratest"
 )
@@ -28,9 +30,30 @@ func BenchmarkGetToken(b *testing.B) {
 func BenchmarkOnBehalfOfAnew(b *testing.B) {
 	e, o := emulate(b, nil)
 	user := userToken(b, e, entratest.DefaultUsername)
+	options := &azidentity.OnBehalfOfCredentialOptions{ClientOptions: o}
+	anew(b, func() (azcore.TokenCredential, error) {
+		return azidentity.NewOnBehalfOfCredentialWithSecret(tenantID, clientID, user, goodKey, options)
+	})
+}
+
+// BenchmarkClientSecretAnew is a program that constructs a credential for each of
+// its requests, and whose token is in memory.
+func BenchmarkClientSecretAnew(b *testing.B) {
+	_, o := emulate(b, nil)
+	options := &azidentity.ClientSecretCredentialOptions{ClientOptions: o}
+	anew(b, func() (azcore.TokenCredential, error) {
+		return azidentity.NewClientSecretCredential(tenantID, clientID, goodKey, options)
+	})
+}
+
+func anew(b *testing.B, construct func() (azcore.TokenCredential, error)) {
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := oboCred(b, o, user).GetToken(b.Context(), armToken); err != nil {
+		c, err := construct()
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := c.GetToken(b.Context(), armToken); err != nil {
 			b.Fatal(err)
 		}
 	}

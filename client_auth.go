@@ -2,7 +2,6 @@ package azidentity
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
@@ -25,14 +24,27 @@ type clientAuth interface {
 	private() bool
 }
 
-// proofKey makes proofs of secrets worthless outside this process.
-var proofKey = func() (k [32]byte) { _, _ = rand.Read(k[:]); return k }()
+// digestKey makes digests of secrets worthless outside this process.
+var digestKey = func() (k [32]byte) { _, _ = rand.Read(k[:]); return k }()
 
-func mac(kind, value string) (sum [32]byte) {
-	h := hmac.New(sha256.New, proofKey[:])
-	h.Write([]byte(kind))
-	h.Write([]byte{0})
-	h.Write([]byte(value))
+// digest stands for a secret of some kind in keys of tokens: SHA-256 of the process's
+// key, the kind and the secret. Nobody can make two secrets that share one. As none
+// leaves the process, a key in front does what HMAC would, at a quarter of the cost.
+func digest(kind, value string) (sum [sha256.Size]byte) {
+	h := sha256.New()
+	var part [256]byte // on the stack, where a conversion of value would not be
+	n := copy(part[:], digestKey[:])
+	for _, s := range [...]string{kind, "\x00", value} {
+		for s != "" {
+			if n == len(part) {
+				h.Write(part[:])
+				n = 0
+			}
+			taken := copy(part[n:], s)
+			n, s = n+taken, s[taken:]
+		}
+	}
+	h.Write(part[:n])
 	h.Sum(sum[:0])
 	return sum
 }
@@ -46,24 +58,25 @@ func (publicClient) Refused(context.Context, *entra.Error, *entra.Form) bool    
 func (publicClient) proof() [32]byte                                               { return [32]byte{} }
 func (publicClient) private() bool                                                 { return false }
 
-// A secretAuth proves by a shared secret (RFC 6749, section 2.3.1).
+// A secretAuth proves by a shared secret (RFC 6749, section 2.3.1). It is a pointer in
+// size, so that it takes no memory of its own as a clientAuth.
 type secretAuth struct{ secret secret.Value }
 
-func newSecretAuth(s string) (*secretAuth, error) {
+func newSecretAuth(s string) (secretAuth, error) {
 	if s == "" {
-		return nil, errors.New("the client secret is missing")
+		return secretAuth{}, errors.New("the client secret is missing")
 	}
-	return &secretAuth{secret.New(s)}, nil
+	return secretAuth{secret.New(s)}, nil
 }
 
-func (s *secretAuth) Authenticate(_ context.Context, f *entra.Form, _ string, _ bool) error {
+func (s secretAuth) Authenticate(_ context.Context, f *entra.Form, _ string, _ bool) error {
 	f.SetSecret("client_secret", s.secret.Expose())
 	return nil
 }
 
-func (s *secretAuth) Refused(context.Context, *entra.Error, *entra.Form) bool { return false }
-func (s *secretAuth) proof() [32]byte                                         { return mac("secret", s.secret.Expose()) }
-func (s *secretAuth) private() bool                                           { return false }
+func (s secretAuth) Refused(context.Context, *entra.Error, *entra.Form) bool { return false }
+func (s secretAuth) proof() [32]byte                                         { return digest("secret", s.secret.Expose()) }
+func (s secretAuth) private() bool                                           { return false }
 
 // jwtBearer is the client_assertion_type of RFC 7523, section 2.2.
 const jwtBearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

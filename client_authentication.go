@@ -85,7 +85,7 @@ func (a ClientAuthentication) required(clientID string) (clientAuth, error) {
 
 // renewSecret and renewCertificate return the proof by a new version; before is that
 // by the version before, or nil.
-func renewSecret(value *secretAuth, _ string, _ clientAuth) clientAuth { return value }
+func renewSecret(value secretAuth, _ string, _ clientAuth) clientAuth { return value }
 
 func renewCertificate(chain bool) func(*assertion.Signer, string, clientAuth) clientAuth {
 	return func(value *assertion.Signer, clientID string, before clientAuth) clientAuth {

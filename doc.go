@@ -38,8 +38,9 @@
 // # Four things called cache
 //
 // Package cache is where bytes rest on this machine. The internal package
-// tokencache is what is in memory, always. The internal package msalcache is
-// the schema that Microsoft's libraries share. A Cache is what options take.
+// tokencache is what is in memory, always; a [TokenMemory] bounds it. The internal
+// package msalcache is the schema that Microsoft's libraries share. A Cache is what
+// options take.
 //
 // # Errors
 //

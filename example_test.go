@@ -354,6 +354,27 @@ func ExampleNewAuthorizationCodeCredential() {
 	// Output: a token with 3 parts
 }
 
+func ExampleNewTokenMemory() {
+	emulator, clientOptions := offline()
+	memory := azidentity.NewTokenMemory(azidentity.TokenLimits{Tokens: 10_000, Bytes: 64 << 20})
+	cred, err := azidentity.NewOnBehalfOfCredentialWithSecret(tenantID, clientID, "", goodKey, &azidentity.OnBehalfOfCredentialOptions{
+		ClientOptions: clientOptions,
+		Tokens:        azidentity.TokenOptions{Memory: memory}, // several credentials may have the same
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	presented, err := emulator.UserToken(entratest.DefaultUsername, clientID)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := cred.GetToken(azidentity.WithUserAssertion(context.Background(), presented), armToken); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("kept:", memory.Stats().Tokens, "(the user's token and refresh token)")
+	// Output: kept: 2 (the user's token and refresh token)
+}
+
 func ExampleNewEnvironmentCredential() {
 	_, options := offline()
 	for name, value := range map[string]string{

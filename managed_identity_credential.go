@@ -162,8 +162,8 @@ func NewManagedIdentityCredential(options *ManagedIdentityCredentialOptions) (*M
 	c.memory = newMemory(tokencache.Principal{
 		Authority: c.client.Endpoint(), Flow: "managed_identity",
 		Client: fmt.Sprintf("%d %s", c.identity.Kind, strings.ToLower(c.identity.Value)),
-		Proof:  mac(string(c.client.Source()), c.client.Secret().Expose()),
-	}, o, options.Tokens, false)
+		Proof:  digest(string(c.client.Source()), c.client.Secret().Expose()),
+	}, &o, options.Tokens, false)
 	return &ManagedIdentityCredential{mi: c}, nil
 }
 

@@ -3,7 +3,6 @@ package azidentity
 import (
 	"context"
 	"crypto"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
@@ -126,7 +125,7 @@ func newOnBehalfOfCredential(tenantID, clientID, userAssertion string, auth clie
 // subjectOf stands for the user in keys. Two assertions of one user are two
 // subjects: they may differ in what they allow.
 func subjectOf(userAssertion string) string {
-	sum := sha256.Sum256([]byte(userAssertion))
+	sum := digest("user", userAssertion)
 	return string(sum[:])
 }
 

@@ -194,7 +194,7 @@ func (r *rotating[T]) take(got reading[T], ordinal int) (event string) {
 	if got.err != nil {
 		broken := got.digest
 		if broken == [32]byte{} {
-			broken = mac("failure", got.err.Error())
+			broken = digest("failure", got.err.Error())
 		}
 		if r.held == nil || r.told == broken {
 			return ""

@@ -108,7 +108,7 @@ func (t *tokenFile) proof() [32]byte {
 	if err != nil {
 		path = t.path
 	}
-	return mac(kind, path)
+	return digest(kind, path)
 }
 
 func (t *tokenFile) private() bool { return false }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
@@ -36,9 +37,37 @@ func newAuthority(tokenBytes int) *authority {
 	}
 }
 
+// newUserAuthority issues tokens for users: with what else Entra ID sends when the
+// scopes openid, profile and offline_access are asked for.
+func newUserAuthority(tokenBytes int) *authority {
+	a := newAuthority(tokenBytes)
+	a.token = []byte(`{"token_type":"Bearer","scope":"https://management.azure.com/user_impersonation https://management.azure.com/.default",` +
+		`"expires_in":3599,"ext_expires_in":3599,"access_token":"` + strings.Repeat("e", tokenBytes) + `",` +
+		`"refresh_token":"` + strings.Repeat("r", 1024) + `","id_token":"` + idToken + `","client_info":"` + clientInfo + `"}`)
+	return a
+}
+
+// What Microsoft's library decodes has to be well formed.
+var (
+	idToken = segment(`{"typ":"JWT","alg":"RS256","kid":"k"}`) + "." +
+		segment(`{"aud":"`+guid(client, 1)+`","iss":"https://login.microsoftonline.com/`+homeTenant+`/v2.0","iat":1700000000,"nbf":1700000000,"exp":4700000000,`+
+			`"name":"A User","oid":"`+guid(user, 1)+`","preferred_username":"user@example.com","sub":"subject","tid":"`+homeTenant+`","ver":"2.0"}`) + "." +
+		strings.Repeat("s", 342)
+	clientInfo = segment(`{"uid":"` + guid(user, 1) + `","utid":"` + homeTenant + `"}`)
+)
+
+func segment(json string) string { return base64.RawURLEncoding.EncodeToString([]byte(json)) }
+
 // requests returns how many there were, of all kinds.
 func (a *authority) requests() int64 {
 	return a.tokens.Load() + a.metadata.Load() + a.instance.Load()
+}
+
+// forget begins the counts anew.
+func (a *authority) forget() {
+	a.tokens.Store(0)
+	a.metadata.Store(0)
+	a.instance.Store(0)
 }
 
 // Do implements policy.Transporter.

@@ -45,9 +45,7 @@ func misses(r *run, of func(i int) policy.TokenRequestOptions) (readings, error)
 				if err := ask(cred, request("")); err != nil {
 					return err
 				}
-				a.tokens.Store(0)
-				a.metadata.Store(0)
-				a.instance.Store(0)
+				a.forget()
 				return nil
 			},
 			run: func(n int) error {
@@ -67,13 +65,8 @@ func misses(r *run, of func(i int) policy.TokenRequestOptions) (readings, error)
 func newCredential(r *run) (readings, error) {
 	return compareFetches(r, func(l library, a *authority) side {
 		return side{
-			n: missBatch,
-			prepare: func() error {
-				a.tokens.Store(0)
-				a.metadata.Store(0)
-				a.instance.Store(0)
-				return nil
-			},
+			n:       missBatch,
+			prepare: func() error { a.forget(); return nil },
 			run: func(n int) error {
 				for range n {
 					cred, err := l.new(a, config{clientID: freshClient()})

@@ -10,11 +10,12 @@ import (
 	ours "github.com/azid-go/azidentity"
 )
 
-// A library makes credentials. Every measurement is written once, against this
+// A library makes credentials, for an application itself and on behalf of a user. Every measurement is written once, against this
 // and azcore.TokenCredential, and taken of both.
 type library struct {
 	name string
 	new  func(*authority, config) (azcore.TokenCredential, error)
+	obo  func(a *authority, c config, assertion string) (azcore.TokenCredential, error)
 }
 
 // A config is what measurements vary in a credential.
@@ -23,28 +24,39 @@ type config struct {
 	// isolated keeps tokens to the credential in the library that shares
 	// them, so that they are gone when the credential is.
 	isolated bool
+	memory   *ours.TokenMemory // nil in Microsoft's
 }
 
 const (
 	home   = 1 // kinds of guid
 	guests = 2
 	client = 3
+	user   = 4
 )
 
 var homeTenant = guid(home, 1)
 
 var libraries = struct{ ours, microsoft library }{
-	ours: library{"ours", func(a *authority, c config) (azcore.TokenCredential, error) {
+	ours: library{name: "ours", new: func(a *authority, c config) (azcore.TokenCredential, error) {
 		return ours.NewClientSecretCredential(homeTenant, c.clientID, "secret", &ours.ClientSecretCredentialOptions{
 			ClientOptions:              azcore.ClientOptions{Transport: a},
 			AdditionallyAllowedTenants: []string{"*"},
 			Tokens:                     ours.TokenOptions{Isolated: c.isolated},
 		})
+	}, obo: func(a *authority, c config, assertion string) (azcore.TokenCredential, error) {
+		return ours.NewOnBehalfOfCredentialWithSecret(homeTenant, c.clientID, assertion, "secret", &ours.OnBehalfOfCredentialOptions{
+			ClientOptions: azcore.ClientOptions{Transport: a},
+			Tokens:        ours.TokenOptions{Memory: c.memory},
+		})
 	}},
-	microsoft: library{"microsoft", func(a *authority, c config) (azcore.TokenCredential, error) {
+	microsoft: library{name: "microsoft", new: func(a *authority, c config) (azcore.TokenCredential, error) {
 		return microsoft.NewClientSecretCredential(homeTenant, c.clientID, "secret", &microsoft.ClientSecretCredentialOptions{
 			ClientOptions:              azcore.ClientOptions{Transport: a},
 			AdditionallyAllowedTenants: []string{"*"},
+		})
+	}, obo: func(a *authority, c config, assertion string) (azcore.TokenCredential, error) {
+		return microsoft.NewOnBehalfOfCredentialWithSecret(homeTenant, c.clientID, assertion, "secret", &microsoft.OnBehalfOfCredentialOptions{
+			ClientOptions: azcore.ClientOptions{Transport: a},
 		})
 	}},
 }

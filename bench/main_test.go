@@ -18,6 +18,7 @@ func TestRequests(t *testing.T) {
 	}{
 		{"a new credential", func(l library, a *authority) error { return equalCredentials(l, a, 1) }},
 		{"1,000 concurrent first calls", func(l library, a *authority) error { return firstCalls(l, a, 1000) }},
+		{"a user seen before", func(l library, a *authority) error { return sameUser(l, a, 100) }},
 		{"10,000 equal credentials", func(l library, a *authority) error { return equalCredentials(l, a, 10_000) }},
 	} {
 		a := newAuthority(64)
@@ -67,7 +68,7 @@ func TestVerdict(t *testing.T) {
 // TestScenarios checks, without measuring for long, that every scenario runs
 // and fills its rows.
 func TestScenarios(t *testing.T) {
-	r := run{rounds: 1, walks: 1, batch: 1e6, tenants: 100, fillTo: []int{2000}, calls: 100, equals: 10}
+	r := run{rounds: 1, walks: 1, batch: 1e6, tenants: 100, fillTo: []int{2000}, calls: 100, equals: 10, users: 500, flood: 2000}
 	lines, err := measure(&r, "")
 	if err != nil {
 		t.Fatal(err)

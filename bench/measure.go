@@ -104,6 +104,17 @@ func typical(costs []cost, of func(cost) float64) float64 {
 	return median(v)
 }
 
+// undisturbed returns the first quartile of costs: what is promised in nanoseconds,
+// not as a ratio, is promised of a machine that does nothing else.
+func undisturbed(costs []cost, of func(cost) float64) float64 {
+	v := make([]float64, len(costs))
+	for i, c := range costs {
+		v[i] = of(c)
+	}
+	slices.Sort(v)
+	return v[len(v)/4]
+}
+
 // perHit returns the allocations of one operation that is cheap enough to be
 // done many thousand times in a batch, in which the runtime itself allocates
 // once or twice.

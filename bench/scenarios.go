@@ -11,13 +11,15 @@ type run struct {
 	fillTo  []int         // tokens of ours alone at which memory is looked at; the last is all
 	calls   int           // for the distribution of a call's duration
 	equals  int           // equal credentials
+	users   int           // of one credential
+	flood   int           // users who are never seen again
 }
 
 // The quick run is for every change. It has fewer tokens in memory, and each
 // of its rows says how many where that counts.
 var (
-	full  = run{rounds: 25, walks: 3, batch: 20 * time.Millisecond, tenants: 10_000, fillTo: []int{100_000, 135_000, 270_000, 530_000, 1_000_000}, calls: 20_000, equals: 10_000}
-	quick = run{rounds: 11, walks: 3, batch: 10 * time.Millisecond, tenants: 10_000, fillTo: []int{100_000, 270_000}, calls: 10_000, equals: 10_000}
+	full  = run{rounds: 25, walks: 3, batch: 20 * time.Millisecond, tenants: 10_000, fillTo: []int{100_000, 135_000, 270_000, 530_000, 1_000_000}, calls: 20_000, equals: 10_000, users: 100_000, flood: 1_000_000}
+	quick = run{rounds: 11, walks: 3, batch: 10 * time.Millisecond, tenants: 10_000, fillTo: []int{100_000, 270_000}, calls: 10_000, equals: 10_000, users: 100_000, flood: 200_000}
 )
 
 // A reading is one measured number.
@@ -91,6 +93,21 @@ var scenarios = []scenario{
 	{"equal credentials", equals, []row{
 		{"10,000 equal credentials, one after another", "requests", atMost(1, "token requests")},
 	}},
+	{"on behalf of a user seen before", userAgain, []row{
+		{"on behalf of a user seen before, credential built anew: requests", "requests", atMost(0, "requests")},
+		{"on behalf of a user seen before, credential built anew: CPU time", "cpu", atMost(2, "µs")},
+		{"Microsoft's", "microsoft", told("times ours")},
+		{"the same through one credential for all users", "lasting", told("µs")},
+		{"an application's own token, credential built anew", "secret", told("µs")},
+	}},
+	{"on behalf of a new user", newUser, []row{
+		{"new user, credential built anew: requests", "requests", atMost(1, "requests")},
+		{"new user, credential built anew: CPU time", "cpu", atMost(1./3, "of Microsoft's")},
+		{"new user, credential built anew: allocations", "allocs", atMost(1./3, "of Microsoft's")},
+		{"new user, one credential for all users: requests", "lasting requests", atMost(1, "requests")},
+		{"new user, one credential for all users: CPU time", "lasting cpu", atMost(1./5, "of Microsoft's")},
+		{"new user, one credential for all users: allocations", "lasting allocs", atMost(1./5, "of Microsoft's")},
+	}},
 	{"filing a token", filing, []row{
 		{"a new token filed, its request aside", "cpu", atMost(10, "µs")},
 	}},
@@ -102,5 +119,15 @@ var scenarios = []scenario{
 		{"1,000 tokens read among all, or alone", "reads", atMost(2, "times alone")},
 		{"its allocations", "allocs", atMost(0, "allocations")},
 		{"live memory per token, its bytes aside", "memory", atMost(400, "bytes")},
+	}},
+	// Last, as they leave a heap of many holes.
+	{"many users", manyUsers, []row{
+		{"100,000 users of one credential, the same one again", "same", atMost(1.1, "times as of 100")},
+		{"100,000 users of one credential, a working set of 100", "set", atMost(1.1, "times as of 100")},
+		{"100,000 users of one credential, walk in random order", "shuffled", told("times as of 100")},
+	}},
+	{"a flood of users", flooded, []row{
+		{"memory under a million users, TokenMemory of 64 MiB", "memory", atMost(1, "of the limit")},
+		{"tokens of active users asked for again meanwhile", "again", atMost(0.01, "of their calls")},
 	}},
 }

@@ -37,7 +37,8 @@ type Config struct {
 	SkipDiscovery bool
 	// Region is the name of a regional endpoint, or [AutoDetect], or empty.
 	Region string
-	// Module and Version go into the User-Agent header.
+	// Module and Version go into the User-Agent header. They are the same for all
+	// clients of a process.
 	Module, Version string
 	// Options are the caller's.
 	Options policy.ClientOptions
@@ -49,40 +50,52 @@ type Client struct {
 	authority     Authority
 	skipDiscovery bool
 	region        string
-	retry         policy.RetryOptions // the caller's
-	machine       *machine            // nil unless the region is to be detected
-	host          *hostState
+	machine       *machine // nil unless the region is to be detected
+	cfg           Config
 
-	// The pipeline is built for the first request: most clients of a program that
+	// What requests need is made for the first one: most clients of a program that
 	// constructs credentials freely find their tokens in memory and send none.
-	once  sync.Once
-	cfg   Config
-	built pipeline
+	once     sync.Once
+	pipeline pipeline
+	learnt   *hostState
+}
+
+// prepare makes what requests need.
+func (c *Client) prepare() {
+	c.once.Do(func() {
+		c.learnt = stateFor(c.cfg.Options.Transport)
+		c.pipeline = c.learnt.pipelineFor(c.cfg)
+	})
 }
 
 // exchange is [pipeline.exchange] on c's pipeline.
 func (c *Client) exchange(ctx context.Context, method, url string, form *Form, header http.Header) (*http.Response, []byte, error) {
-	c.once.Do(func() { c.built = newPipeline(c.cfg) })
-	return c.built.exchange(ctx, method, url, form, header)
+	c.prepare()
+	return c.pipeline.exchange(ctx, method, url, form, header)
 }
 
-// NewClient validates cfg. It touches no network.
+// host returns what the process has learnt through c's transport.
+func (c *Client) host() *hostState {
+	c.prepare()
+	return c.learnt
+}
+
+// NewClient returns a client for cfg.
 func NewClient(cfg Config) (*Client, error) {
+	c := new(Client)
+	return c, c.Init(&cfg)
+}
+
+// Init makes a zero Client one for cfg, which it validates. It touches no network.
+func (c *Client) Init(cfg *Config) error {
 	if cfg.Region != AutoDetect && cfg.Region != "" && !validRegion.MatchString(cfg.Region) {
-		return nil, fmt.Errorf("region %.40q: a region is a name such as westeurope, or %s", cfg.Region, AutoDetect)
+		return fmt.Errorf("region %.40q: a region is a name such as westeurope, or %s", cfg.Region, AutoDetect)
 	}
-	c := &Client{
-		authority:     cfg.Authority,
-		skipDiscovery: cfg.SkipDiscovery,
-		region:        cfg.Region,
-		retry:         cfg.Options.Retry,
-		host:          stateFor(cfg.Options.Transport),
-		cfg:           cfg,
-	}
+	c.authority, c.skipDiscovery, c.region, c.cfg = cfg.Authority, cfg.SkipDiscovery, cfg.Region, *cfg
 	if cfg.Region == AutoDetect {
-		c.machine = newMachine(cfg)
+		c.machine = newMachine(*cfg)
 	}
-	return c, nil
+	return nil
 }
 
 // A ClientCredentials is the request of RFC 6749, section 4.4: a token for the
@@ -125,7 +138,7 @@ func (c *Client) ClientCredentials(ctx context.Context, r ClientCredentials) (To
 		if err == nil || !outage(ctx, err) {
 			return t, err
 		}
-		c.host.regionDown(host)
+		c.host().regionDown(host)
 		events.Log(ctx, events.RegionDown, slog.String("host", host), events.Err(err))
 	}
 	return c.grant(ctx, endpoint, c.authority.Legacy(r.Tenant), r.Auth, fill)
@@ -145,8 +158,8 @@ func outage(ctx context.Context, err error) bool {
 var errProof = errors.New("the application's proof could not be made")
 
 // grant posts to the token endpoint, twice if the proof can be mended, unless the same
-// request was refused time and again just before. A form that is for once is posted again only if it
-// is the proof that was refused.
+// request was refused time and again just before. A form that is for once is posted
+// again only if it is the proof that was refused.
 func (c *Client) grant(ctx context.Context, endpoint string, legacy bool, auth ClientAuth, fill func(*Form)) (TokenResponse, error) {
 	for try := 1; ; try++ {
 		form := new(Form)
@@ -156,8 +169,8 @@ func (c *Client) grant(ctx context.Context, endpoint string, legacy bool, auth C
 				return TokenResponse{}, &proofError{err}
 			}
 		}
-		if try == 1 && !c.host.refused.Empty() {
-			if err := c.host.refused.Find(form.digest(endpoint), time.Now()); err != nil {
+		if try == 1 && !c.host().refused.Empty() {
+			if err := c.host().refused.Find(form.digest(endpoint), time.Now()); err != nil {
 				return TokenResponse{}, err
 			}
 		}
@@ -173,9 +186,9 @@ func (c *Client) grant(ctx context.Context, endpoint string, legacy bool, auth C
 			}
 		}
 		if d := e.ThrottledFor(); d > 0 {
-			c.host.refused.Throttled(form.digest(endpoint), e, e.Received, d)
+			c.host().refused.Throttled(form.digest(endpoint), e, e.Received, d)
 		} else if e.holdsOff() {
-			c.host.refused.Refused(form.digest(endpoint), e, e.Received)
+			c.host().refused.Refused(form.digest(endpoint), e, e.Received)
 		}
 		return t, err
 	}

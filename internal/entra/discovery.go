@@ -30,6 +30,9 @@ type hostState struct {
 
 	used uint64 // when it was last asked for, in uses; guarded by states.mu
 
+	once  sync.Once
+	plain pipeline // of all clients whose options ask for nothing else
+
 	mu        sync.Mutex // guards all below; held for no I/O
 	templates map[string]tokenTemplate
 	region    *string // detected; nil until then
@@ -89,11 +92,11 @@ func (c *Client) tokenEndpoint(ctx context.Context, tenant string) (string, erro
 		return c.authority.endpoint(c.authority.host, tenant, "token"), nil
 	}
 	for {
-		if t, ok := c.host.template(c.authority.host, tenant); ok {
+		if t, ok := c.host().template(c.authority.host, tenant); ok {
 			return t.fill(tenant), nil
 		}
 		var mine atomic.Bool
-		t, err := c.host.discoveries.Do(ctx, c.authority.host, func(ctx context.Context) (tokenTemplate, error) {
+		t, err := c.host().discoveries.Do(ctx, c.authority.host, func(ctx context.Context) (tokenTemplate, error) {
 			mine.Store(true)
 			return c.discover(ctx, tenant)
 		})
@@ -107,7 +110,7 @@ func (c *Client) tokenEndpoint(ctx context.Context, tenant string) (string, erro
 }
 
 func (c *Client) discover(ctx context.Context, tenant string) (tokenTemplate, error) {
-	if t, ok := c.host.template(c.authority.host, tenant); ok {
+	if t, ok := c.host().template(c.authority.host, tenant); ok {
 		return t, nil // a flight that landed just before this one
 	}
 	aliases, err := c.validateHost(ctx, tenant)
@@ -118,7 +121,7 @@ func (c *Client) discover(ctx context.Context, tenant string) (tokenTemplate, er
 	if err != nil {
 		return "", err
 	}
-	c.host.learn(c.authority.host, tenant, t)
+	c.host().learn(c.authority.host, tenant, t)
 	return t, nil
 }
 

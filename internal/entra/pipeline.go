@@ -5,9 +5,11 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"net/http"
+	"reflect"
 	"strings"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
@@ -53,6 +55,19 @@ func newPipeline(cfg Config) pipeline {
 			AllowedHeaders: []string{"X-Ms-Request-Id", "Client-Request-Id", "X-Client-Sku", "X-Client-Ver", "X-Vss-E2eid", "X-Msedge-Ref"},
 		}, &o),
 	}
+}
+
+// pipelineFor returns the pipeline for cfg. Clients whose options leave it at its
+// defaults share the transport's: programs construct many clients, and making a
+// pipeline takes a quarter of the time of a first token.
+func (s *hostState) pipelineFor(cfg Config) pipeline {
+	o := cfg.Options
+	o.Transport, o.Cloud, o.APIVersion = nil, cloud.Configuration{}, "" // the same for the pipeline
+	if !reflect.ValueOf(o).IsZero() {
+		return newPipeline(cfg)
+	}
+	s.once.Do(func() { s.plain = newPipeline(cfg) })
+	return s.plain
 }
 
 // notice takes note of what a try brought.

@@ -449,3 +449,50 @@ type incomparable struct {
 }
 
 func (i incomparable) Do(r *http.Request) (*http.Response, error) { return i.do(r) }
+
+// Clients of one transport share a pipeline only if their options say nothing of it:
+// nobody gets another one's retries, policies or telemetry.
+func TestSharedPipeline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var agents []string
+		n := 0
+		transport := transporter(func(r *http.Request) (*http.Response, error) {
+			agents = append(agents, r.Header.Get("User-Agent"))
+			if n++; r.Header.Get("Mine") == "" && n%2 == 1 {
+				return status(503, "")(r)
+			}
+			return granted(r)
+		})
+		plain := func(*entra.Config) {}
+		for _, tc := range []struct {
+			name     string
+			change   func(*entra.Config)
+			requests int
+			fails    bool
+		}{
+			{"plain", plain, 2, false},
+			{"plain, at another authority", at(t, "login.microsoftonline.us"), 2, false},
+			{"no retries", func(cfg *entra.Config) { cfg.Options.Retry.MaxRetries = -1 }, 1, true},
+			{"a policy", func(cfg *entra.Config) { cfg.Options.PerCallPolicies = []policy.Policy{marking{}} }, 1, false},
+			{"an application's name", func(cfg *entra.Config) { cfg.Options.Telemetry.ApplicationID = "mine" }, 2, false},
+			{"plain again", plain, 2, false},
+		} {
+			n, agents = 0, nil
+			_, err := newClient(t, &transport, tc.change).ClientCredentials(t.Context(), request())
+			if n != tc.requests || (err != nil) != tc.fails {
+				t.Errorf("%s: %d requests and %v, want %d", tc.name, n, err, tc.requests)
+			}
+			if named := strings.HasPrefix(agents[0], "mine "); named != strings.Contains(tc.name, "name") {
+				t.Errorf("%s: User-Agent %s", tc.name, agents[0])
+			}
+		}
+	})
+}
+
+// marking is a caller's policy.
+type marking struct{}
+
+func (marking) Do(r *policy.Request) (*http.Response, error) {
+	r.Raw().Header.Set("Mine", "yes")
+	return r.Next()
+}

@@ -86,7 +86,7 @@ func (c *Client) regionalHost(ctx context.Context, tenant string) string {
 			host = region + ".login.microsoft.com"
 		}
 	}
-	if c.host.isDown(host) {
+	if c.host().isDown(host) {
 		return ""
 	}
 	return host
@@ -96,7 +96,7 @@ func (c *Client) regionalHost(ctx context.Context, tenant string) string {
 // to turn to, so there is one try, for at most half of the time that the
 // caller has; a server that asks to wait is heeded nevertheless.
 func (c *Client) impatient(ctx context.Context) context.Context {
-	o := c.retry
+	o := c.cfg.Options.Retry
 	o.TryTimeout = regionPatience
 	if deadline, ok := ctx.Deadline(); ok {
 		o.TryTimeout = max(min(o.TryTimeout, time.Until(deadline)/2), time.Millisecond)
@@ -125,7 +125,7 @@ func (s *hostState) isDown(host string) bool {
 // detectRegion finds the region of this machine, once per process; that there
 // is none is remembered too.
 func (c *Client) detectRegion(ctx context.Context) string {
-	s := c.host
+	s := c.host()
 	s.mu.Lock()
 	known := s.region
 	s.mu.Unlock()

@@ -198,7 +198,7 @@ func (c *Client) Token(ctx context.Context, r Request) (Token, error) {
 			return Token{}, fmt.Errorf("%w, after %d tries of %s", err, n+1, c.detection.source)
 		}
 		if a.verdict.verdict == Granted {
-			return c.grant(ctx, r, a, sent)
+			return c.grant(ctx, a, sent)
 		}
 		pause, again := time.Duration(0), false
 		if a.verdict.retry {
@@ -220,7 +220,7 @@ func (c *Client) Token(ctx context.Context, r Request) (Token, error) {
 	}
 }
 
-func (c *Client) grant(ctx context.Context, r Request, a attempt, sent time.Time) (Token, error) {
+func (c *Client) grant(ctx context.Context, a attempt, sent time.Time) (Token, error) {
 	l := life(a.answer, sent)
 	if !l.expires.After(time.Now()) {
 		a.verdict = expired

@@ -27,8 +27,9 @@ type index struct {
 type shard struct {
 	table atomic.Pointer[table]
 
-	mu    sync.Mutex // guards all below and all writing to the table
-	live  int        // entries
+	live atomic.Int64 // entries
+
+	mu    sync.Mutex // guards all below and all writing
 	taken int        // slots that are not nil
 	hand  int        // where the search for expired entries goes on
 }
@@ -71,7 +72,7 @@ func (x *index) put(e *entry, now int64) (expired, evicted int) {
 		return 0, 0
 	}
 	slot.Store(e) // readers see the old token or the new one, never neither
-	s.live++
+	s.live.Add(1)
 	x.count(e, 1)
 	x.wide.add(e)
 	if old != nil {
@@ -80,6 +81,10 @@ func (x *index) put(e *entry, now int64) (expired, evicted int) {
 	expired = x.sweep(s, now)
 	s.mu.Unlock()
 
+	if e.size() > x.limits.Bytes { // all others would have to leave, and that would not do
+		x.drop(e)
+		return expired, 1
+	}
 	for x.limits.exceeded(x.tokens.Load(), x.bytes.Load()) {
 		if !x.evictOne(e, now) {
 			break
@@ -122,8 +127,9 @@ func (s *shard) slotFor(e *entry) (old *entry, slot *atomic.Pointer[entry]) {
 
 // rebuild makes a table in which at most a quarter of the slots are taken.
 func (s *shard) rebuild() *table {
+	live := int(s.live.Load())
 	size := 8
-	for size < 4*(s.live+1) {
+	for size < 4*(live+1) {
 		size *= 2
 	}
 	t := &table{mask: uint64(size - 1), slots: make([]atomic.Pointer[entry], size)}
@@ -141,7 +147,7 @@ func (s *shard) rebuild() *table {
 			}
 		}
 	}
-	s.taken, s.hand = s.live, 0
+	s.taken, s.hand = live, 0
 	s.table.Store(t)
 	return t
 }
@@ -173,7 +179,7 @@ func (x *index) remove(s *shard, slot *atomic.Pointer[entry], e *entry) {
 }
 
 func (x *index) uncount(s *shard, e *entry) {
-	s.live--
+	s.live.Add(-1)
 	x.count(e, -1)
 	x.wide.drop(e)
 }
@@ -200,7 +206,12 @@ func (x *index) drop(e *entry) {
 // expired ones first, but not keep. It reports whether there was one.
 func (x *index) evictOne(keep *entry, now int64) bool {
 	const draws = 8
+	// The fuller of two shards: by chance alone some would run out of what is not
+	// in use.
 	start := rand.IntN(shardCount)
+	if other := rand.IntN(shardCount); x.shards[other].live.Load() > x.shards[start].live.Load() {
+		start = other
+	}
 	for i := range shardCount {
 		s := &x.shards[(start+i)%shardCount]
 		s.mu.Lock()

@@ -21,7 +21,7 @@ type Principal struct {
 	// Flow separates tokens that an application gets for itself from those
 	// it gets in other ways, for example "client_credentials".
 	Flow string
-	// Proof stands for the secret or certificate: a MAC or a thumbprint,
+	// Proof stands for the secret or certificate: a digest or a thumbprint,
 	// never the thing itself.
 	Proof [32]byte
 	// Unverified says that the authority host is not a known one and was
@@ -30,6 +30,9 @@ type Principal struct {
 	// Transport is the caller's own transport, if there is one. Another
 	// transport may lead to another authority of the same name.
 	Transport any
+	// Alone is an address that no other principal has, if the credential shares
+	// tokens with none. Another one's may be an equal proof of another identity.
+	Alone *byte
 }
 
 // An Owner is a Principal ready for look-ups: interned, so that two owners

@@ -15,6 +15,7 @@ type identity struct {
 	authority, client, flow, transport string
 	proof                              byte
 	unverified                         bool
+	alone                              *byte
 	tenant, subject                    string
 	scopes                             []string
 	cae                                bool
@@ -23,7 +24,7 @@ type identity struct {
 func (i identity) query() tokencache.Query {
 	p := tokencache.Principal{
 		Authority: i.authority, Client: i.client, Flow: i.flow,
-		Proof: [32]byte{31: i.proof}, Unverified: i.unverified,
+		Proof: [32]byte{31: i.proof}, Unverified: i.unverified, Alone: i.alone,
 	}
 	if i.transport != "" {
 		p.Transport = i.transport
@@ -54,7 +55,7 @@ func randomIdentity(r *rand.Rand) identity {
 // vary returns i with exactly one field made different.
 func vary(r *rand.Rand, i identity) (identity, string) {
 	i.scopes = slices.Clone(i.scopes)
-	switch r.IntN(10) {
+	switch r.IntN(11) {
 	case 0:
 		i.authority += "x"
 		return i, "authority"
@@ -82,6 +83,9 @@ func vary(r *rand.Rand, i identity) (identity, string) {
 	case 8:
 		i.cae = !i.cae
 		return i, "cae"
+	case 9:
+		i.alone = new(byte)
+		return i, "alone"
 	default:
 		i.scopes = append(i.scopes, "another")
 		return i, "scopes"

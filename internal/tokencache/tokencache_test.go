@@ -2,9 +2,11 @@ package tokencache_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,6 +27,7 @@ type issuer struct {
 	refreshIn time.Duration
 	latency   time.Duration
 	granted   string
+	padding   int    // of the token, in bytes
 	hang      string // tenant whose requests are never answered
 	life      context.Context
 
@@ -57,7 +60,7 @@ func (i *issuer) Fetch(ctx context.Context, q tokencache.Query) (tokencache.Toke
 		}
 		return tokencache.Token{}, errors.New("the issuer is down")
 	}
-	t := tokencache.Token{Value: fmt.Sprintf("token %d", n), ExpiresOn: time.Now().Add(i.lifetime), Granted: i.granted}
+	t := tokencache.Token{Value: fmt.Sprintf("token %d", n) + strings.Repeat(" ", i.padding), ExpiresOn: time.Now().Add(i.lifetime), Granted: i.granted}
 	if i.refreshIn > 0 {
 		t.RefreshOn = time.Now().Add(i.refreshIn)
 	}
@@ -207,6 +210,74 @@ func TestPain9ExpiredTokensLeave(t *testing.T) {
 		}
 		if s := c.Stats(); s.Tokens > 5_100 || s.Expired < 4_900 {
 			t.Errorf("got %+v, want the 5,000 expired tokens gone", s)
+		}
+	})
+}
+
+// Pain 9: what a cache counts is no less than what it occupies, and not much more;
+// tokens that serve more scopes than were asked for included.
+func TestPain9BytesAreCounted(t *testing.T) {
+	for name, granted := range map[string]string{
+		"exact": "", "wide": "https://a.example/User.Read https://a.example/Mail.Read openid profile email",
+	} {
+		c := tokencache.New(tokencache.Limits{})
+		src := &issuer{lifetime: time.Hour, granted: granted}
+		before := liveHeap()
+		for i := range 50_000 {
+			q := query("a3b0c5f2-0000-4000-8000-000000000000")
+			sum := sha256.Sum256([]byte(strconv.Itoa(i)))
+			q.Subject = string(sum[:])
+			get(t, c, q, src)
+		}
+		grown, counted := liveHeap()-before, c.Stats().Bytes
+		if ratio := float64(grown) / float64(counted); ratio < 0.6 || ratio > 1 {
+			t.Errorf("%s: counted %d bytes, and the heap grew by %d", name, counted, grown)
+		}
+		runtime.KeepAlive(c)
+	}
+}
+
+// A token that alone is more than may be kept is handed out, and nothing else leaves
+// for it. The one that it replaces does: its issuer was asked for another.
+func TestOversizedTokensAreNotKept(t *testing.T) {
+	t.Parallel()
+	c := tokencache.New(tokencache.Limits{Bytes: 100_000})
+	src := &issuer{lifetime: time.Hour}
+	for i := range 100 {
+		get(t, c, query(fmt.Sprintf("tenant-%d", i)), src)
+	}
+	before := c.Stats()
+	large := &issuer{lifetime: time.Hour, padding: 200_000}
+	for range 2 {
+		get(t, c, query("large"), large)
+	}
+	if s := c.Stats(); large.n.Load() != 2 || s.Tokens != before.Tokens || s.Evicted != before.Evicted+2 {
+		t.Errorf("%d fetches; got %+v, want %+v but for the two that were not kept", large.n.Load(), s, before)
+	}
+	q := query("tenant-0")
+	q.Claims = `{"access_token":{}}`
+	get(t, c, q, large)
+	if s := c.Stats(); s.Tokens != before.Tokens-1 {
+		t.Errorf("%d tokens, want %d without the one that was replaced", s.Tokens, before.Tokens-1)
+	}
+}
+
+// A flood of tokens that nobody asks for again leaves alone those that are in use,
+// even if no time passes.
+func TestEvictionSparesWhatIsUsedInAFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const active = 100
+		c := tokencache.New(tokencache.Limits{Tokens: 1000})
+		src := &issuer{lifetime: time.Hour}
+		for i := range 20_000 {
+			get(t, c, query(fmt.Sprintf("active-%d", i%active)), src)
+			get(t, c, query(fmt.Sprintf("flood-%d", i)), src)
+		}
+		if again := src.n.Load() - 20_000 - active; again > active/10 {
+			t.Errorf("%d tokens in use were fetched again, want at most %d", again, active/10)
+		}
+		if s := c.Stats(); s.Tokens != 1000 {
+			t.Errorf("%d tokens, want 1000", s.Tokens)
 		}
 	})
 }
@@ -634,4 +705,35 @@ func TestPut(t *testing.T) {
 			t.Errorf("found %t %v among %d", ok, tok, c.Stats().Tokens)
 		}
 	})
+}
+
+// Peek finds what Get would replace, and nothing of others.
+func TestPeek(t *testing.T) {
+	t.Parallel()
+	c := tokencache.New(tokencache.Limits{})
+	owner := tokencache.NewOwner(tokencache.Principal{Client: "peek"})
+	q := tokencache.Query{Owner: owner, Scopes: []string{"a"}}
+	if got := c.Peek(q); got != "" {
+		t.Errorf("got %q from an empty cache", got)
+	}
+	want, err := c.Get(t.Context(), q, peekSource{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.Claims = "claims"
+	if got := c.Peek(q); got != want.Value {
+		t.Errorf("got %q, want %q", got, want.Value)
+	}
+	q.CAE = true
+	if got := c.Peek(q); got != "" {
+		t.Errorf("got %q for another kind of token", got)
+	}
+}
+
+type peekSource struct{}
+
+func (peekSource) Life() context.Context { return context.Background() }
+
+func (peekSource) Fetch(context.Context, tokencache.Query) (tokencache.Token, error) {
+	return tokencache.Token{Value: "peeked", ExpiresOn: time.Now().Add(time.Hour)}, nil
 }
