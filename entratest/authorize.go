@@ -119,7 +119,7 @@ func (c *call) signedIn() (*User, *refusal) {
 		return nil, refuse(50058, "tenant "+c.tenant.ID+" has no user of the login_hint",
 			"A silent sign-in request was sent but no user is signed in.")
 	}
-	if _, ref := c.tenant.activeUser(hint); ref != nil {
+	if _, ref := c.activeUser(hint); ref != nil {
 		ref.oauth = "interaction_required" // at this endpoint
 		return nil, ref
 	}
@@ -131,7 +131,7 @@ func (c *call) grantCode(a *authorization, u *User) url.Values {
 	out := url.Values{
 		"code": {c.e.codes.issue(codeRecord{
 			tenant: c.tenant.ID, client: a.app.ClientID, user: u.ID, redirectURI: a.redirectURI, scope: a.scope,
-			nonce: c.form.Get("nonce"), challenge: a.challenge, method: a.method, expires: c.now.Add(codeLifetime),
+			nonce: c.form.Get("nonce"), did: fullSignIn, challenge: a.challenge, method: a.method, expires: c.now.Add(codeLifetime),
 		})},
 		"session_state": {newGUID()},
 	}

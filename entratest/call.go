@@ -70,6 +70,7 @@ func (e *Emulator) newCall(w http.ResponseWriter, r *http.Request, routes []rout
 	switch {
 	case c.route.endpoint == EndpointAuthorize:
 		c.form = r.URL.Query()
+	case c.route.endpoint == EndpointFederationServer: // not a form, and holds a password
 	case r.Method == http.MethodPost && !c.route.private:
 		c.form, c.formErr = readForm(w, r)
 	}

@@ -29,9 +29,7 @@ func (c *call) client() (*application, *refusal) {
 		return nil, missing("client_id", "there is no client_id in the form")
 	}
 	if c.tenant == nil {
-		if c.tenant = c.directory.home(id); c.tenant != nil {
-			c.entry.Tenant = c.tenant.ID
-		} else {
+		if c.settle(c.directory.home(id)); c.tenant == nil {
 			return nil, refuse(700016, "no tenant has the application "+id,
 				"Application with identifier '%s' was not found in the directory.", id)
 		}
@@ -46,6 +44,28 @@ func (c *call) client() (*application, *refusal) {
 			"Application '%s'(%s) is disabled.", app.ClientID, app.Name)
 	}
 	return app, nil
+}
+
+// settle says which tenant a pseudo-tenant stands for, if there is one.
+func (c *call) settle(t *tenant) {
+	if c.tenant = t; t != nil {
+		c.entry.Tenant = t.ID
+	}
+}
+
+// nativeClient identifies the application of a grant that public clients use too:
+// without a proof, if the application is registered as one, else with.
+func (c *call) nativeClient() (*application, proof, platform, *refusal) {
+	app, ref := c.namedClient()
+	if ref != nil {
+		return nil, "", web, ref
+	}
+	kind := web
+	if !c.hasProof() && len(app.PublicRedirectURIs) > 0 {
+		kind = publicClient
+	}
+	proof, ref := c.prove(app, kind)
+	return app, proof, kind, ref
 }
 
 // namedClient identifies the application of a request to the token endpoint, without a

@@ -21,6 +21,7 @@ type codeRecord struct {
 	redirectURI          string
 	scope                string
 	nonce                string
+	did                  SignIn
 	challenge, method    string // empty: the code was requested without PKCE
 	expires              time.Time
 	redeemed             bool
@@ -100,7 +101,7 @@ func authorizationCode(c *call) (*grant, *refusal) {
 	if ref := c.checkCode(app, uri, rec, ok); ref != nil {
 		return nil, ref
 	}
-	user, ref := c.tenant.activeUser(rec.user)
+	user, ref := c.activeUser(rec.user)
 	if ref != nil {
 		return nil, ref
 	}
@@ -108,7 +109,7 @@ func authorizationCode(c *call) (*grant, *refusal) {
 	if c.form.Get("scope") == "" {
 		c.form.Set("scope", rec.scope)
 	}
-	g, ref := c.issueForUser(app, proof, user, kind, offlineIn(rec.scope))
+	g, ref := c.issueForUser(app, proof, c.session(user, rec.did), kind, offlineIn(rec.scope))
 	if ref != nil {
 		return nil, ref
 	}
@@ -221,7 +222,7 @@ func WithNonce(nonce string) UserTokenOption { return func(o *userTokenOptions) 
 // URI, which has to be a registered one: a code that can be redeemed once, for ten
 // minutes unless [Lasting] says otherwise. user is a username.
 func (e *Emulator) AuthorizationCode(user, clientID, redirectURI string, options ...UserTokenOption) (string, error) {
-	o := userTokenOptions{lifetime: codeLifetime, codeScope: "openid profile offline_access User.Read"}
+	o := userTokenOptions{lifetime: codeLifetime, did: fullSignIn, codeScope: "openid profile offline_access User.Read"}
 	for _, option := range options {
 		option(&o)
 	}
@@ -241,7 +242,7 @@ func (e *Emulator) AuthorizationCode(user, clientID, redirectURI string, options
 		return "", fmt.Errorf("entratest: %s", ref.reason)
 	}
 	return e.codes.issue(codeRecord{
-		tenant: t.ID, client: app.ClientID, user: u.ID, redirectURI: redirectURI, scope: o.codeScope, nonce: o.nonce,
+		tenant: t.ID, client: app.ClientID, user: u.ID, redirectURI: redirectURI, scope: o.codeScope, nonce: o.nonce, did: o.did,
 		challenge: o.challenge, method: method, expires: e.clock().Add(o.lifetime),
 	}), nil
 }

@@ -17,6 +17,12 @@ const (
 
 	// DefaultUsername is the one user of the default tenant.
 	DefaultUsername = "user@emulator.example.com"
+	DefaultPassword = "not-a-secret~emulated-password"
+
+	// DeveloperClientID is the client ID of the Azure CLI, which developers' tools sign
+	// in with when they are given none. The default tenant has it, as a member of the
+	// family of applications that share refresh tokens.
+	DeveloperClientID = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 
 	// DefaultRedirectURI is that of the default application as a web application,
 	// DefaultPublicRedirectURI that as a public client, with any port.
@@ -71,6 +77,11 @@ type Config struct {
 	// Faults are injected when the emulator is made, in this order, as by
 	// [Emulator.Inject]. Reconfigure leaves faults alone.
 	Faults []Fault `json:"faults,omitempty"`
+	// DeviceCodes says what becomes of device codes.
+	DeviceCodes DeviceCodes `json:"deviceCodes,omitzero"`
+	// LockoutThreshold is how many wrong passwords in a row lock an account for a
+	// minute, with AADSTS50053. Default 10.
+	LockoutThreshold int `json:"lockoutThreshold,omitempty"`
 	// UnknownHosts are authority hosts that instance discovery refuses with
 	// invalid_instance. All others are known.
 	UnknownHosts []string `json:"unknownHosts,omitempty"`
@@ -93,6 +104,9 @@ type Tenant struct {
 	// Applications that have a service principal here. An application of several
 	// tenants is listed in each.
 	Applications []Application `json:"applications,omitempty"`
+	// FederatedDomains are those of Domains whose users' passwords a server of the
+	// organisation checks.
+	FederatedDomains []FederatedDomain `json:"federatedDomains,omitempty"`
 	// Users who have an account here.
 	Users []User `json:"users,omitempty"`
 	// Resources that tokens may be asked for. Nil: whatever is asked for exists.
@@ -145,6 +159,12 @@ type Application struct {
 	// RefreshIn is sent as refresh_in. Default: half of the lifetime for tokens
 	// that live 2h or longer, else none is sent.
 	RefreshIn time.Duration `json:"refreshIn,omitzero"`
+	// FamilyID is the family of applications whose refresh tokens this one may redeem,
+	// and its own can be redeemed by: "1" at Microsoft's. Empty: none.
+	FamilyID string `json:"familyId,omitempty"`
+	// ConsentRequired refuses tokens for users with AADSTS65001 until they have
+	// consented: see [Emulator.Consent].
+	ConsentRequired bool `json:"consentRequired,omitempty"`
 	// Disabled applications are refused with AADSTS7000112.
 	Disabled bool `json:"disabled,omitempty"`
 }
@@ -187,14 +207,15 @@ type Issuer struct {
 // with the application [DefaultClientID], which has [DefaultClientSecret], the
 // certificate of [Emulator.DefaultCertificate] and a federated credential that
 // trusts [DefaultFederatedSubject], [DefaultRedirectURI] and
-// [DefaultPublicRedirectURI], and with the user [DefaultUsername]. Use it to add to the
+// [DefaultPublicRedirectURI], with the application [DeveloperClientID], and with the
+// user [DefaultUsername], whose password is [DefaultPassword]. Use it to add to the
 // default instead of replacing it.
 func DefaultTenant() Tenant {
 	return Tenant{
 		ID:      DefaultTenantID,
 		Domains: []string{DefaultTenantDomain},
 		Name:    "Emulator",
-		Users:   []User{{Username: DefaultUsername, Name: "Default User"}},
+		Users:   []User{{Username: DefaultUsername, Name: "Default User", Password: DefaultPassword}},
 		Applications: []Application{{
 			ClientID: DefaultClientID,
 			Name:     "default application",
@@ -206,6 +227,11 @@ func DefaultTenant() Tenant {
 			AllowSubjectNameIssuer: true,
 			RedirectURIs:           []string{DefaultRedirectURI},
 			PublicRedirectURIs:     []string{DefaultPublicRedirectURI},
+		}, {
+			ClientID:           DeveloperClientID,
+			Name:               "developer sign-on",
+			PublicRedirectURIs: []string{DefaultPublicRedirectURI},
+			FamilyID:           "1",
 		}},
 	}
 }

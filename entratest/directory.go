@@ -88,6 +88,10 @@ func newDirectory(cfg *Config) (*directory, error) {
 	p := &problems{}
 	p.duration("tokenLifetime", cfg.TokenLifetime)
 	p.duration("caeTokenLifetime", cfg.CAETokenLifetime)
+	p.deviceCodes("deviceCodes", cfg.DeviceCodes)
+	if cfg.LockoutThreshold < 0 {
+		p.add("lockoutThreshold", "%d is negative", cfg.LockoutThreshold)
+	}
 	if cfg.JournalSize < 0 {
 		p.add("journalSize", "%d is negative", cfg.JournalSize)
 	}
@@ -153,6 +157,7 @@ func (d *directory) addTenant(p *problems, path string, in Tenant) {
 			p.add(rpath+".identifiers", "a resource needs identifiers, none of them empty")
 		}
 	}
+	t.addFederated(p, path)
 	for i, u := range in.Users {
 		t.addUser(p, fmt.Sprintf("%s.users[%d]", path, i), u)
 	}

@@ -19,9 +19,12 @@
 // Programs in other processes and languages reach the same over HTTP, from the
 // same machine only:
 //
-//	GET, DELETE        /_emulator/journal    ?endpoint=token
-//	GET, POST, DELETE  /_emulator/faults     a Fault as JSON; ?id=1
-//	GET                /_emulator/assertion  ?subject=&audience=&lifetime=90m
+//	GET, DELETE        /_emulator/journal      ?endpoint=token
+//	GET, POST, DELETE  /_emulator/faults       a Fault as JSON; ?id=1
+//	GET                /_emulator/assertion    ?subject=&audience=&lifetime=90m
+//	GET, POST          /_emulator/devicecodes  {"userCode":"","user":"","signIn":{"mfa":true},"deny":false}
+//	POST               /_emulator/users        {"user":"","password":"","disable":false,"enable":false,
+//	                                            "revokeSessions":false,"consentTo":""}
 //
 // Beside Entra ID stand those who vouch for workloads to it: a cluster's service
 // account tokens ([Emulator.WriteServiceAccountToken]) and token proxy

@@ -22,6 +22,7 @@ type (
 	plainConfig      Config
 	plainApplication Application
 	plainFault       Fault
+	plainDeviceCodes DeviceCodes
 )
 
 type configJSON struct {
@@ -43,6 +44,12 @@ type faultJSON struct {
 	SlowBody   *jsonDuration `json:"slowBody,omitzero"`
 }
 
+type deviceCodesJSON struct {
+	*plainDeviceCodes
+	Lifetime *jsonDuration `json:"lifetime,omitzero"`
+	Interval *jsonDuration `json:"interval,omitzero"`
+}
+
 // IsZero is what the omitzero option asks.
 func (d *jsonDuration) IsZero() bool { return d == nil || *d == 0 }
 
@@ -56,6 +63,10 @@ func (a *Application) wire() *applicationJSON {
 
 func (f *Fault) wire() *faultJSON {
 	return &faultJSON{(*plainFault)(f), (*jsonDuration)(&f.Latency), (*jsonDuration)(&f.RetryAfter), (*jsonDuration)(&f.SlowBody)}
+}
+
+func (d *DeviceCodes) wire() *deviceCodesJSON {
+	return &deviceCodesJSON{(*plainDeviceCodes)(d), (*jsonDuration)(&d.Lifetime), (*jsonDuration)(&d.Interval)}
 }
 
 // MarshalJSON writes durations as Go strings.
@@ -75,3 +86,9 @@ func (f Fault) MarshalJSON() ([]byte, error) { return json.Marshal(f.wire()) }
 
 // UnmarshalJSON reads what MarshalJSON writes.
 func (f *Fault) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, f.wire()) }
+
+// MarshalJSON writes durations as Go strings.
+func (d DeviceCodes) MarshalJSON() ([]byte, error) { return json.Marshal(d.wire()) }
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (d *DeviceCodes) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, d.wire()) }

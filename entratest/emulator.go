@@ -23,6 +23,8 @@ type Emulator struct {
 	faults  faultList
 	refresh refreshTokens
 	codes   authorizationCodes
+	devices deviceCodes
+	people  people
 	arcKeys sync.Map // key to path, of Azure Arc's challenges
 	kept    sync.Map // keptKey to issued, see Config.HostsKeepTokens
 
@@ -55,6 +57,7 @@ func newSetup(cfg *Config) (*setup, error) {
 		c.ManagedIdentities = DefaultManagedIdentities()
 	}
 	d, err := newDirectory(&c)
+	c.LockoutThreshold = cmp.Or(c.LockoutThreshold, defaultLockoutThreshold)
 	c.TokenLifetime = cmp.Or(c.TokenLifetime, defaultTokenLifetime)
 	c.CAETokenLifetime = cmp.Or(c.CAETokenLifetime, defaultCAETokenLifetime)
 	return &setup{c, d}, err

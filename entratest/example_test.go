@@ -123,6 +123,73 @@ func ExampleParseSeed() {
 	// entratest: seed: line 2, column 19: tenants[0].ID: unknown member "ID"
 }
 
+// A user signs in with a device code, as a program asks for it.
+func ExampleEmulator_ApproveDeviceCode() {
+	emulator, err := entratest.New(nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	client := emulator.Transport().Client()
+	ask := func(endpoint string, form url.Values) (answer struct {
+		DeviceCode string `json:"device_code"`
+		Error      string `json:"error"`
+		TokenType  string `json:"token_type"`
+	}) {
+		form.Set("client_id", entratest.DeveloperClientID)
+		resp, err := client.PostForm("https://login.microsoftonline.com/organizations/oauth2/v2.0/"+endpoint, form)
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+			log.Fatal(err)
+		}
+		return answer
+	}
+	begun := ask("devicecode", url.Values{"scope": {"https://graph.microsoft.com/User.Read"}})
+	poll := url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "device_code": {begun.DeviceCode}}
+	fmt.Println(ask("token", poll).Error)
+
+	for _, waiting := range emulator.DeviceCodes() {
+		err := emulator.ApproveDeviceCode(waiting.UserCode, entratest.DefaultUsername, entratest.SignIn{MFA: true})
+		if err != nil {
+			log.Fatal(err)
+		}
+	}
+	fmt.Println(ask("token", poll).TokenType)
+	// Output:
+	// authorization_pending
+	// Bearer
+}
+
+func ExampleUser() {
+	tenant := entratest.DefaultTenant()
+	users := []entratest.User{
+		{Username: "ada@emulator.example.com", Password: "not-a-secret"},
+		{Username: "grace@emulator.example.com", Password: "not-a-secret", Conditions: entratest.Conditions{MFA: true}},
+	}
+	tenant.Users = users
+	emulator, err := entratest.New(&entratest.Config{Tenants: []entratest.Tenant{tenant}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, user := range users {
+		resp, err := emulator.Transport().Client().PostForm("https://login.microsoftonline.com/organizations/oauth2/v2.0/token", url.Values{
+			"grant_type": {"password"}, "client_id": {entratest.DeveloperClientID}, "scope": {"https://graph.microsoft.com/User.Read"},
+			"username": {user.Username}, "password": {string(user.Password)},
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		last, _ := emulator.LastRequest(entratest.EndpointToken)
+		fmt.Println(last.Status, last.Code)
+	}
+	// Output:
+	// 200 0
+	// 400 50076
+}
+
 func ExampleEmulator_FederatedAssertion() {
 	emulator, err := entratest.New(nil)
 	if err != nil {

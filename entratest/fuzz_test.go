@@ -26,6 +26,12 @@ func FuzzRequest(f *testing.F) {
 	f.Add("POST", "/organizations/oauth2/v2.0/token", secretForm().Encode())
 	f.Add("POST", "/adfs/oauth2/token", secretForm("resource", "a", "claims", `{"access_token":{"nbf":{"essential":true,"value":1}}}`).Encode())
 	f.Add("GET", "/dstsv2/x/v2.0/.well-known/openid-configuration", "")
+	f.Add("GET", "/common/userrealm/a@b?api-version=1.0", "")
+	f.Add("GET", "/adfs/services/trust/mex", "")
+	f.Add("GET", "/_api/me?acrs=c1", "")
+	f.Add("POST", "/organizations/oauth2/v2.0/devicecode", nativeForm("").Encode())
+	f.Add("POST", "/organizations/oauth2/v2.0/token", deviceForm("x").Encode())
+	f.Add("POST", "/organizations/oauth2/v2.0/token", passwordForm("a@emulator.example.com", "x").Encode())
 	f.Add("GET", "//", "")
 	e := fuzzEmulator(f)
 	f.Fuzz(func(t *testing.T, method, target, body string) {

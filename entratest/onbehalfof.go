@@ -23,18 +23,18 @@ func onBehalfOf(c *call) (*grant, *refusal) {
 	if text == "" {
 		return nil, missing("assertion", "there is no assertion in the form")
 	}
-	user, ref := c.checkUserAssertion(app, text)
+	session, ref := c.checkUserAssertion(app, text)
 	if ref != nil {
 		return nil, ref
 	}
-	return c.issueForUser(app, proof, user, web, offlineIn(c.form.Get("scope")))
+	return c.issueForUser(app, proof, session, web, offlineIn(c.form.Get("scope")))
 }
 
 // checkUserAssertion verifies an access token of this emulator that a user has for
 // app.
-func (c *call) checkUserAssertion(app *application, text string) (*User, *refusal) {
-	invalid := func(reason string) (*User, *refusal) {
-		return nil, refuse(50013, "the assertion is not usable: "+reason, "Assertion failed signature validation or is malformed.")
+func (c *call) checkUserAssertion(app *application, text string) (userSession, *refusal) {
+	invalid := func(reason string) (userSession, *refusal) {
+		return userSession{}, refuse(50013, "the assertion is not usable: "+reason, "Assertion failed signature validation or is malformed.")
 	}
 	t, err := parseJWT(text)
 	if err != nil {
@@ -45,7 +45,7 @@ func (c *call) checkUserAssertion(app *application, text string) (*User, *refusa
 	}
 	expires, ok, err := t.date("exp")
 	if !ok || err != nil || c.now.After(expires.Add(clockTolerance)) {
-		return nil, refuse(500133, "the assertion expired at "+expires.UTC().Format(time.RFC3339),
+		return userSession{}, refuse(500133, "the assertion expired at "+expires.UTC().Format(time.RFC3339),
 			"Assertion is not within its valid time range. Ensure that the access token is not expired before using it for user assertion, or request a new token. Current time: %s, expiry time of assertion %s.",
 			c.now.UTC().Format(time.RFC3339), expires.UTC().Format(time.RFC3339))
 	}
@@ -58,7 +58,7 @@ func (c *call) checkUserAssertion(app *application, text string) (*User, *refusa
 	if !slices.ContainsFunc(t.audiences(), func(aud string) bool {
 		return slices.ContainsFunc(names, func(name string) bool { return sameResource(name, aud) })
 	}) {
-		return nil, refuse(500131, fmt.Sprintf("the assertion is for %q, and the application is %s", t.audiences(), app.ClientID),
+		return userSession{}, refuse(500131, fmt.Sprintf("the assertion is for %q, and the application is %s", t.audiences(), app.ClientID),
 			"Assertion audience does not match the Client app presenting the assertion. The audience in the assertion was '%s' and the expected audience is '%s' or one of the Application Uris of this application with App ID '%s'.",
 			strings.Join(t.audiences(), ", "), app.ClientID, app.ClientID)
 	}
@@ -66,8 +66,12 @@ func (c *call) checkUserAssertion(app *application, text string) (*User, *refusa
 		return invalid("it is of tenant " + t.claim("tid"))
 	}
 	if t.claim("scp") == "" {
-		return nil, refuse(240002, "the assertion is not a user's access token: it has no scp",
+		return userSession{}, refuse(240002, "the assertion is not a user's access token: it has no scp",
 			"Input id_token cannot be used as 'urn:ietf:params:oauth:grant-type:jwt-bearer' grant.")
 	}
-	return c.tenant.activeUser(t.claim("oid"))
+	user, ref := c.activeUser(t.claim("oid"))
+	if ref != nil {
+		return userSession{}, ref
+	}
+	return c.session(user, t.signIn()), nil
 }

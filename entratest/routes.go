@@ -17,6 +17,10 @@ const (
 	EndpointInstanceDiscovery   Endpoint = "instanceDiscovery"
 	EndpointOpenIDConfiguration Endpoint = "openidConfiguration"
 	EndpointKeys                Endpoint = "keys"
+	EndpointDeviceCode          Endpoint = "deviceCode"
+	EndpointUserRealm           Endpoint = "userRealm"
+	EndpointFederationServer    Endpoint = "federationServer"
+	EndpointAPI                 Endpoint = "api"
 	EndpointRegion              Endpoint = "region"
 	EndpointFederation          Endpoint = "federation"
 	EndpointPipelines           Endpoint = "pipelines"
@@ -63,6 +67,11 @@ func routes() []route {
 		{"DELETE", "/_emulator/faults", "", v2, loopbackOnly(serveFaultReset), true},
 		{"GET", "/_emulator/assertion", "", v2, loopbackOnly(serveAssertion), true},
 		{"GET", "/_emulator/user-token", "", v2, loopbackOnly(serveUserToken), true},
+		{"GET", "/_emulator/devicecodes", "", v2, loopbackOnly(serveDeviceCodeList), true},
+		{"POST", "/_emulator/devicecodes", "", v2, loopbackOnly(serveDeviceCodeDecision), true},
+		{"POST", "/_emulator/users", "", v2, loopbackOnly(serveUserChange), true},
+
+		{"GET", "/_api/me", EndpointAPI, v2, serveMe, false},
 
 		{"GET", "/metadata/instance/compute", EndpointRegion, v2, serveCompute, false},
 		{"GET", "/metadata/instance/compute/location", EndpointRegion, v2, serveLocation, false},
@@ -81,9 +90,14 @@ func routes() []route {
 		{"POST", pipelinesPattern, EndpointPipelines, v2, servePipelines, false},
 		{"GET", actionsPattern, EndpointGitHubActions, v2, serveActions, false},
 
+		{"GET", "/adfs/services/trust/mex", EndpointFederationServer, v2, serveMEX, false},
+		{"POST", "/adfs/services/trust/2005/usernamemixed", EndpointFederationServer, v2, serveTrust2005, false},
+		{"POST", "/adfs/services/trust/13/usernamemixed", EndpointFederationServer, v2, serveTrust13, false},
+
 		{"GET", "/adfs/.well-known/openid-configuration", EndpointOpenIDConfiguration, adfs, serveOpenIDConfiguration, false},
 		{"GET", "/adfs/oauth2/authorize", EndpointAuthorize, adfs, serveAuthorize, false},
 		{"POST", "/adfs/oauth2/token", EndpointToken, adfs, serveToken, false},
+		{"POST", "/adfs/oauth2/devicecode", EndpointDeviceCode, adfs, serveDeviceCode, false},
 		{"GET", "/adfs/discovery/keys", EndpointKeys, adfs, serveKeys, false},
 
 		{"GET", "/dstsv2/{tenant}/v2.0/.well-known/openid-configuration", EndpointOpenIDConfiguration, dsts, serveOpenIDConfiguration, false},
@@ -97,6 +111,8 @@ func routes() []route {
 		{"GET", "/{tenant}/discovery/v2.0/keys", EndpointKeys, v2, serveKeys, false},
 		{"GET", "/{tenant}/discovery/keys", EndpointKeys, v1, serveKeys, false},
 		{"GET", "/{tenant}/oauth2/v2.0/authorize", EndpointAuthorize, v2, serveAuthorize, false},
+		{"GET", "/{tenant}/userrealm/{user}", EndpointUserRealm, v2, serveUserRealm, false},
+		{"POST", "/{tenant}/oauth2/v2.0/devicecode", EndpointDeviceCode, v2, serveDeviceCode, false},
 		{"POST", "/{tenant}/oauth2/v2.0/token", EndpointToken, v2, serveToken, false},
 		{"POST", "/{tenant}/oauth2/token", EndpointToken, v1, serveToken, false},
 	}

@@ -33,6 +33,12 @@ func TestParseSeed(t *testing.T) {
 	if app.RedirectURIs[0] != "https://orders.contoso.example.com/signin" || app.PublicRedirectURIs[0] != "http://localhost" {
 		t.Errorf("the redirect URIs are %v and %v", app.RedirectURIs, app.PublicRedirectURIs)
 	}
+	if ada := cfg.Tenants[0].Users[0]; ada.Password != "not-a-secret" || !ada.Conditions.MFA || ada.Conditions.AuthContexts[0] != "c1" {
+		t.Errorf("the first user is %+v", ada)
+	}
+	if d := cfg.DeviceCodes; d.Outcome != "approve" || d.Interval != 2*time.Second || !d.SignIn.MFA || cfg.LockoutThreshold != 5 {
+		t.Errorf("device codes: %+v", d)
+	}
 	if app.Secrets[1].Value != "old" || !app.Secrets[1].Expires.Equal(time.Date(2020, 1, 31, 0, 0, 0, 0, time.UTC)) {
 		t.Error("the second secret is another")
 	}

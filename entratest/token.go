@@ -10,6 +10,11 @@ import (
 var grants = map[string]func(*call) (*grant, *refusal){
 	"authorization_code": authorizationCode,
 	"client_credentials": clientCredentials,
+	"device_code":        deviceToken,
+	deviceCodeGrant:      deviceToken,
+	"password":           passwordGrant,
+	saml11Grant:          samlGrant,
+	saml2Grant:           samlGrant,
 	jwtBearerGrant:       onBehalfOf,
 	"refresh_token":      refreshToken,
 }

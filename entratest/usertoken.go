@@ -26,6 +26,9 @@ func (g *userGrant) respond(c *call, body map[string]any) {
 	body["scope"] = strings.Join(g.scopes, " ")
 	if g.refreshToken != "" {
 		body["refresh_token"] = g.refreshToken
+		if g.app.FamilyID != "" {
+			body["foci"] = g.app.FamilyID
+		}
 	}
 	if g.openID {
 		body["id_token"] = c.idToken(g.app, g.user, g.nonce)
@@ -70,8 +73,26 @@ func pairwise(clientID, userID string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(stableGUID("pairwise subject", clientID, userID)))
 }
 
-// userToken builds an access token with which app acts for u.
-func (c *call) userToken(app *application, proof proof, u *User, identifier string, resource Resource, scopes []string, requested claimsRequest) (accessToken, *refusal) {
+// into writes what the user did into the claims of an access token.
+func (s SignIn) into(claims map[string]any) {
+	claims["amr"] = []string{"pwd"}
+	if s.MFA {
+		claims["amr"] = []string{"pwd", "mfa"}
+	}
+	if s.CompliantDevice {
+		claims["deviceid"] = stableGUID("device", fmt.Sprint(claims["oid"]))
+	}
+}
+
+// signIn reads it there.
+func (t *jwt) signIn() SignIn {
+	amr, _ := t.claims["amr"].([]any)
+	return SignIn{MFA: slices.Contains(amr, any("mfa")), CompliantDevice: t.claim("deviceid") != ""}
+}
+
+// userToken builds an access token with which app acts for the user of a session.
+func (c *call) userToken(app *application, proof proof, s userSession, identifier string, resource Resource, scopes []string, requested claimsRequest) (accessToken, *refusal) {
+	u := s.user
 	t, ref := c.newToken(app, proof, identifier, resource, requested)
 	if ref != nil {
 		return accessToken{}, ref
@@ -81,6 +102,7 @@ func (c *call) userToken(app *application, proof proof, u *User, identifier stri
 	t.claims["preferred_username"] = u.Username
 	t.claims["sub"] = pairwise(fmt.Sprint(t.claims["aud"]), u.ID)
 	t.claims["scp"] = strings.Join(delegated(identifier, scopes), " ")
+	s.did.into(t.claims)
 	return t, nil
 }
 
@@ -133,7 +155,7 @@ func (c *call) userResource() (identifier string, scopes []string, openID bool, 
 
 // issueForUser is the last part of all grants that act for a user. offline adds a
 // refresh token, for a client of the platform.
-func (c *call) issueForUser(app *application, proof proof, u *User, kind platform, offline bool) (*grant, *refusal) {
+func (c *call) issueForUser(app *application, proof proof, s userSession, kind platform, offline bool) (*grant, *refusal) {
 	identifier, scopes, openID, ref := c.userResource()
 	if ref != nil {
 		return nil, ref
@@ -147,21 +169,26 @@ func (c *call) issueForUser(app *application, proof proof, u *User, kind platfor
 	if ref != nil {
 		return nil, ref
 	}
-	token, ref := c.userToken(app, proof, u, identifier, resource, scopes, requested)
+	if ref := c.checkConditions(app, s, identifier, requested); ref != nil {
+		return nil, ref
+	}
+	token, ref := c.userToken(app, proof, s, identifier, resource, scopes, requested)
 	if ref != nil {
 		return nil, ref
 	}
-	g := &userGrant{app: app, user: u, openID: openID}
+	g := &userGrant{app: app, user: s.user, openID: openID}
 	for _, name := range delegated(identifier, scopes) {
 		g.scopes = append(g.scopes, identifier+"/"+name)
 	}
-	for _, s := range scopes {
-		if strings.HasSuffix(s, "/.default") {
-			g.scopes = append(g.scopes, s)
+	for _, scope := range scopes {
+		if strings.HasSuffix(scope, "/.default") {
+			g.scopes = append(g.scopes, scope)
 		}
 	}
 	if offline {
-		g.refreshToken = c.e.refresh.issue(refreshRecord{tenant: c.tenant.ID, client: app.ClientID, user: u.ID, platform: kind})
+		g.refreshToken = c.e.refresh.issue(refreshRecord{
+			tenant: c.tenant.ID, client: app.ClientID, user: s.user.ID, platform: kind, family: app.FamilyID, did: s.did, session: s.number, at: c.now,
+		})
 	}
 	return &grant{resource: identifier, token: token, user: g}, nil
 }
@@ -174,6 +201,7 @@ type userTokenOptions struct {
 	tenant, origin string
 	lifetime       time.Duration
 	scope          string
+	did            SignIn
 
 	codeScope, nonce, challenge, method string // of codes only
 }
@@ -191,6 +219,10 @@ func FromOrigin(origin string) UserTokenOption {
 func Lasting(lifetime time.Duration) UserTokenOption {
 	return func(o *userTokenOptions) { o.lifetime = lifetime }
 }
+
+// WithSignIn is how the user signed in. Default: of tokens a password alone, of codes
+// all that may be asked for.
+func WithSignIn(s SignIn) UserTokenOption { return func(o *userTokenOptions) { o.did = s } }
 
 // UserToken returns an access token that a user has for a web API, as the API finds
 // it in the Authorization header of a request: what the on-behalf-of grant takes as
@@ -212,7 +244,7 @@ func (e *Emulator) UserToken(user, audience string, options ...UserTokenOption) 
 	}
 	c := &call{e: e, setup: s, req: r, now: e.clock(), origin: o.origin, segment: t.ID, tenant: t}
 	client := &application{Application: Application{ClientID: stableGUID("client of a web API", t.ID, audience), TokenLifetime: time.Hour}}
-	token, ref := c.userToken(client, proofNone, u, audience, Resource{}, []string{audience + "/" + o.scope}, claimsRequest{})
+	token, ref := c.userToken(client, proofNone, c.session(u, o.did), audience, Resource{}, []string{audience + "/" + o.scope}, claimsRequest{})
 	if ref != nil {
 		return "", fmt.Errorf("entratest: %s", ref.reason)
 	}

@@ -7,14 +7,27 @@ type Advice struct {
 	Next  string // an instruction, with a command that can be pasted where there is one
 }
 
-// AdviceFor returns the advice on the first of e's codes that has one.
+// AdviceFor returns the advice on the first of e's codes that has one, or on the OAuth
+// error.
 func (e *Error) AdviceFor() (Advice, bool) {
 	for _, code := range e.Codes {
 		if a, ok := advice[code]; ok {
 			return a, true
 		}
 	}
-	return Advice{}, false
+	a, ok := adviceByError[e.Code]
+	return a, ok
+}
+
+// adviceByError is for refusals that come with several numbers, or none.
+var adviceByError = map[string]Advice{
+	"authorization_declined": {"was told by the user not to sign in", "start again, if that was a mistake"},
+	"access_denied":          {"was told by the user not to sign in", "start again, if that was a mistake"},
+	"expired_token":          {"waited for a sign-in with the device code until it expired", "start again, and enter the new code"},
+	"code_expired":           {"waited for a sign-in with the device code until it expired", "start again, and enter the new code"},
+	"bad_verification_code":  {"does not know the device code, or no longer", "start again, and enter the new code"},
+	"unsupported_grant_type": {"does not take this kind of request",
+		"check that the authority is Entra ID, and that application {app} allows this flow"},
 }
 
 const (
@@ -119,6 +132,12 @@ var advice = map[int]Advice{
 		"wait, or ask an administrator to unlock it"},
 	50055: {"wants a new password: the old one has expired",
 		"change the password in a browser first"},
+	50056: {"has no password for the user",
+		"check the user name; an account of another directory or a personal one signs in at a sign-in page"},
+	50064: {"could not check the user's password",
+		"check user name and password, or use a credential that shows a sign-in page"},
+	50144: {"wants a new password: the one of the organisation's own directory has expired",
+		"change the password there first"},
 	50057: {"has the user's account disabled",
 		"ask an administrator"},
 	50126: {"refused the user name or the password",
@@ -131,6 +150,13 @@ var advice = map[int]Advice{
 		"use a credential that shows a sign-in page; for an application, pass the error's claims on to the client"},
 	50079: {"wants the user to register for multifactor authentication",
 		"sign in once in a browser"},
+	50097: {"wants to know the device", "sign in in a browser, on a device that is registered with tenant {tenant}"},
+	50129: {"wants a device that is registered with tenant {tenant}", "sign in from such a device, or ask an administrator"},
+	50132: {"has ended the user's session: the password was changed or the sessions were revoked", "sign in again"},
+	50133: {"has ended the user's session: the password was changed or has expired", "sign in again"},
+	70018: {"does not know the device code, or no longer", "start again, and enter the new code"},
+	70019: {"waited for a sign-in with the device code until it expired", "start again, and enter the new code"},
+	70020: {"waited for a sign-in with the device code until it expired", "start again, and enter the new code"},
 	50105: {"has the user not assigned to application {app}",
 		"ask an administrator to assign the user"},
 	50158: {"wants a further step from another security provider",

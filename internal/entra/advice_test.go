@@ -23,18 +23,28 @@ func TestAdvice(t *testing.T) {
 	if a, _ := (&entra.Error{Codes: []int{70021, 700213}}).AdviceFor(); a != entra.AllAdvice[70021] {
 		t.Errorf("got %v, want the advice on the first code", a)
 	}
+	if a, ok := (&entra.Error{Code: "authorization_declined", Codes: []int{1}}).AdviceFor(); !ok || !strings.Contains(a.Means, "told by the user") {
+		t.Errorf("a declined device code has the advice %v", a)
+	}
 	fill := strings.NewReplacer("{app}", "APP", "{tenant}", "TENANT", "{scope}", "SCOPE")
+	all := make(map[any]entra.Advice)
 	for code, a := range entra.AllAdvice {
+		all[code] = a
+	}
+	for name, a := range entra.AdviceByError {
+		all[name] = a
+	}
+	for code, a := range all {
 		for _, text := range []string{fill.Replace(a.Means), fill.Replace(a.Next)} {
 			switch {
 			case text == "" || text != strings.TrimSpace(text):
-				t.Errorf("%d: %q is empty or has spaces around it", code, text)
+				t.Errorf("%v: %q is empty or has spaces around it", code, text)
 			case strings.ContainsAny(text, "{}\n"):
-				t.Errorf("%d: %q has braces or line breaks left", code, text)
+				t.Errorf("%v: %q has braces or line breaks left", code, text)
 			case strings.HasSuffix(text, ".") || strings.Contains(text, "AADSTS"):
-				t.Errorf("%d: %q has a final period or is the server's text", code, text)
+				t.Errorf("%v: %q has a final period or is the server's text", code, text)
 			case text[0] != strings.ToLower(text)[0]:
-				t.Errorf("%d: %q begins in upper case, in the middle of a sentence", code, text)
+				t.Errorf("%v: %q begins in upper case, in the middle of a sentence", code, text)
 			}
 		}
 	}

@@ -17,6 +17,9 @@ type tokenAnswer struct {
 	RefreshIn    seconds `json:"refresh_in"`
 	Scope        string  `json:"scope"`
 	RefreshToken string  `json:"refresh_token"`
+	IDToken      string  `json:"id_token"`
+	ClientInfo   string  `json:"client_info"`
+	FamilyID     string  `json:"foci"`
 	Error        string  `json:"error"`
 }
 
@@ -89,6 +92,12 @@ func (a *tokenAnswer) setText(name string, value []byte) {
 		a.Scope = string(value)
 	case "refresh_token":
 		a.RefreshToken = string(value)
+	case "id_token":
+		a.IDToken = string(value)
+	case "client_info":
+		a.ClientInfo = string(value)
+	case "foci":
+		a.FamilyID = string(value)
 	case "error":
 		a.Error = string(value)
 	default:
@@ -101,7 +110,7 @@ func (a *tokenAnswer) setText(name string, value []byte) {
 // setNumber reports false for a member that should have been a string.
 func (a *tokenAnswer) setNumber(name string, n int64) bool {
 	switch name {
-	case "access_token", "token_type", "scope", "refresh_token", "error":
+	case "access_token", "token_type", "scope", "refresh_token", "id_token", "client_info", "foci", "error":
 		return false
 	}
 	if s := a.number(name); s != nil {

@@ -1,6 +1,7 @@
 package entra
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -24,7 +25,7 @@ import (
 // A hostState is what one process has learnt about unknown authorities and
 // regions through one transport. Everything in it can be learnt again.
 type hostState struct {
-	discoveries flight.Group[string, tokenTemplate]
+	discoveries flight.Group[string, templates]
 	detecting   flight.Group[struct{}, string]
 	refused     holdoff.Memory[[sha256.Size]byte] // by the request's digest
 
@@ -34,13 +35,13 @@ type hostState struct {
 	plain pipeline // of all clients whose options ask for nothing else
 
 	mu        sync.Mutex // guards all below; held for no I/O
-	templates map[string]tokenTemplate
+	templates map[string]templates
 	region    *string // detected; nil until then
 	down      map[string]time.Time
 }
 
-// A tokenTemplate is a token endpoint with tenantMark in the tenant's place.
-type tokenTemplate string
+// templates are the endpoints of an authority, with tenantMark in the tenant's place.
+type templates struct{ token, authorize, deviceCode string }
 
 const tenantMark = "{tenant}"
 
@@ -83,54 +84,66 @@ func stateFor(t policy.Transporter) *hostState {
 	return s
 }
 
-// tokenEndpoint returns the global token endpoint for tenant. For a known
-// host, or with discovery switched off, it asks nobody. For any other host one
-// instance discovery and one metadata request per process answer for all
-// tenants (token-endpoint facts, section 3).
+// tokenEndpoint returns the global token endpoint for tenant.
 func (c *Client) tokenEndpoint(ctx context.Context, tenant string) (string, error) {
+	return c.endpointFor(ctx, tenant, "token")
+}
+
+// endpointFor returns the global endpoint for tenant that ends in leaf: token,
+// authorize or devicecode. For a known host, or with discovery switched off, it asks
+// nobody. For any other host one instance discovery and one metadata request per
+// process answer for all tenants (token-endpoint facts, section 3).
+func (c *Client) endpointFor(ctx context.Context, tenant, leaf string) (string, error) {
 	if c.skipDiscovery || c.authority.Known() || strings.EqualFold(tenant, ADFSTenant) {
-		return c.authority.endpoint(c.authority.host, tenant, "token"), nil
+		return c.authority.endpoint(c.authority.host, tenant, leaf), nil
 	}
 	for {
 		if t, ok := c.host().template(c.authority.host, tenant); ok {
-			return t.fill(tenant), nil
+			return t.fill(tenant, leaf), nil
 		}
 		var mine atomic.Bool
-		t, err := c.host().discoveries.Do(ctx, c.authority.host, func(ctx context.Context) (tokenTemplate, error) {
+		t, err := c.host().discoveries.Do(ctx, c.authority.host, func(ctx context.Context) (templates, error) {
 			mine.Store(true)
 			return c.discover(ctx, tenant)
 		})
 		var refused *Error
 		if mine.Load() || err != nil && !errors.As(err, &refused) {
-			return t.fill(tenant), err
+			return t.fill(tenant, leaf), err
 		}
 		// A flight for another tenant has found the template, or was refused
 		// for its tenant: look again.
 	}
 }
 
-func (c *Client) discover(ctx context.Context, tenant string) (tokenTemplate, error) {
+func (c *Client) discover(ctx context.Context, tenant string) (templates, error) {
 	if t, ok := c.host().template(c.authority.host, tenant); ok {
 		return t, nil // a flight that landed just before this one
 	}
 	aliases, err := c.validateHost(ctx, tenant)
 	if err != nil {
-		return "", err
+		return templates{}, err
 	}
 	t, err := c.metadata(ctx, tenant, aliases)
 	if err != nil {
-		return "", err
+		return templates{}, err
 	}
 	c.host().learn(c.authority.host, tenant, t)
 	return t, nil
 }
 
-func (t tokenTemplate) fill(tenant string) string {
-	return strings.ReplaceAll(string(t), tenantMark, tenant)
+func (t templates) fill(tenant, leaf string) string {
+	template := t.token
+	switch leaf {
+	case "authorize":
+		template = t.authorize
+	case "devicecode":
+		template = t.deviceCode
+	}
+	return strings.ReplaceAll(template, tenantMark, tenant)
 }
 
 // template returns what is known of host, for all tenants or for this one.
-func (s *hostState) template(host, tenant string) (tokenTemplate, bool) {
+func (s *hostState) template(host, tenant string) (templates, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t, ok := s.templates[host]
@@ -141,13 +154,13 @@ func (s *hostState) template(host, tenant string) (tokenTemplate, bool) {
 }
 
 // learn remembers t. A template without a place for the tenant is tenant's own.
-func (s *hostState) learn(host, tenant string, t tokenTemplate) {
+func (s *hostState) learn(host, tenant string, t templates) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.templates == nil || len(s.templates) >= maxStates {
-		s.templates = make(map[string]tokenTemplate)
+		s.templates = make(map[string]templates)
 	}
-	if !strings.Contains(string(t), tenantMark) {
+	if !strings.Contains(t.token, tenantMark) {
 		host += "/" + tenant
 	}
 	s.templates[host] = t
@@ -213,37 +226,39 @@ func decodeInstances(status int, header http.Header, body []byte, host string) (
 }
 
 // metadata reads c's OpenID Connect metadata for tenant.
-func (c *Client) metadata(ctx context.Context, tenant string, aliases []string) (tokenTemplate, error) {
+func (c *Client) metadata(ctx context.Context, tenant string, aliases []string) (templates, error) {
 	u := "https://" + c.authority.host + "/" + tenant + "/v2.0/.well-known/openid-configuration"
 	resp, body, err := c.exchange(ctx, http.MethodGet, u, nil, nil)
 	if err != nil {
-		return "", err
+		return templates{}, err
 	}
 	if resp.StatusCode != http.StatusOK {
 		e := decodeError(resp.StatusCode, resp.Header, body)
 		e.describe(resp.Header, http.MethodGet, u, nil)
-		return "", e
+		return templates{}, e
 	}
 	t, err := decodeMetadata(body, c.authority.host, tenant, aliases)
 	if err != nil {
-		return "", fmt.Errorf("the OpenID Connect metadata of %s: %w", c.authority.host, err)
+		return templates{}, fmt.Errorf("the OpenID Connect metadata of %s: %w", c.authority.host, err)
 	}
 	return t, nil
 }
 
 // decodeMetadata checks the issuer against host and its aliases, and returns
-// the token endpoint as a template for all tenants.
-func decodeMetadata(body []byte, host, tenant string, aliases []string) (tokenTemplate, error) {
+// the endpoints as templates for all tenants.
+func decodeMetadata(body []byte, host, tenant string, aliases []string) (templates, error) {
 	var m struct {
-		Issuer        string `json:"issuer"`
-		TokenEndpoint string `json:"token_endpoint"`
+		Issuer     string `json:"issuer"`
+		Token      string `json:"token_endpoint"`
+		Authorize  string `json:"authorization_endpoint"`
+		DeviceCode string `json:"device_authorization_endpoint"`
 	}
 	if err := json.Unmarshal(body, &m); err != nil {
-		return "", errors.New("it is not the JSON that it should be")
+		return templates{}, errors.New("it is not the JSON that it should be")
 	}
 	issuer, err := url.Parse(m.Issuer)
 	if err != nil || issuer.Scheme != "https" || issuer.Host == "" {
-		return "", errors.New("it has no issuer that is an https URL")
+		return templates{}, errors.New("it has no issuer that is an https URL")
 	}
 	trusted := strings.EqualFold(issuer.Host, host) || cloudByHost[strings.ToLower(issuer.Host)] != nil ||
 		strings.HasSuffix(strings.ToLower(host), "."+strings.ToLower(issuer.Host))
@@ -251,20 +266,42 @@ func decodeMetadata(body []byte, host, tenant string, aliases []string) (tokenTe
 		trusted = trusted || strings.EqualFold(a, issuer.Host)
 	}
 	if !trusted {
-		return "", fmt.Errorf("its issuer is at %.100q, which is another host", issuer.Host)
-	}
-	endpoint, err := url.Parse(strings.NewReplacer("{tenantid}", tenant, "{tenant}", tenant).Replace(m.TokenEndpoint))
-	if err != nil || endpoint.Scheme != "https" || endpoint.User != nil || !validHost(strings.ToLower(endpoint.Host)) {
-		return "", errors.New("it has no token_endpoint that is an https URL")
+		return templates{}, fmt.Errorf("its issuer is at %.100q, which is another host", issuer.Host)
 	}
 	// The tenant's segment is as it was asked for, or the ID of that domain.
 	id, _, _ := strings.Cut(strings.TrimPrefix(issuer.Path, "/"), "/")
-	segments := strings.Split(endpoint.EscapedPath(), "/")
+	t := templates{token: endpointTemplate(m.Token, tenant, id)}
+	if t.token == "" {
+		return templates{}, errors.New("it has no token_endpoint that is an https URL")
+	}
+	t.authorize = t.orBeside(endpointTemplate(m.Authorize, tenant, id), "authorize")
+	t.deviceCode = t.orBeside(endpointTemplate(m.DeviceCode, tenant, id), "devicecode")
+	return t, nil
+}
+
+// orBeside returns template, or if that is of no use a neighbour of the token endpoint:
+// not every authority lists all endpoints. One that is for a single tenant, where the
+// token endpoint is for all, would send people to a stranger's.
+func (t templates) orBeside(template, leaf string) string {
+	if template == "" || strings.Contains(template, tenantMark) != strings.Contains(t.token, tenantMark) {
+		return t.token[:strings.LastIndexByte(t.token, '/')+1] + leaf
+	}
+	return template
+}
+
+// endpointTemplate returns an endpoint of a metadata document for all tenants, or ""
+// if it is none. tenant was asked for; id is what the issuer calls it.
+func endpointTemplate(address, tenant, id string) string {
+	endpoint, err := url.Parse(strings.NewReplacer("{tenantid}", tenant, "{tenant}", tenant).Replace(address))
+	if err != nil || endpoint.Scheme != "https" || endpoint.User != nil || !validHost(strings.ToLower(endpoint.Host)) {
+		return ""
+	}
+	segments := strings.Split(cmp.Or(endpoint.EscapedPath(), "/"), "/")
 	for i, s := range segments {
 		if strings.EqualFold(s, tenant) || id != "" && strings.EqualFold(s, id) {
 			segments[i] = tenantMark
 			break
 		}
 	}
-	return tokenTemplate("https://" + strings.ToLower(endpoint.Host) + strings.Join(segments, "/")), nil
+	return "https://" + strings.ToLower(endpoint.Host) + strings.Join(segments, "/")
 }

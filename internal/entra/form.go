@@ -1,6 +1,7 @@
 package entra
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -23,6 +24,7 @@ type Form struct {
 	secrets []namedSecret
 	one     [1]namedSecret // where secrets begins: most forms have one
 	forOnce bool
+	media   string // of the body, if it is none of a form
 
 	// signed is a value that is made anew for each form, and signer what it stands for.
 	signed string
@@ -97,6 +99,18 @@ func (f *Form) Secret(name string) string {
 		}
 	}
 	return ""
+}
+
+// mediaType is that of the body.
+func (f *Form) mediaType() string {
+	return cmp.Or(f.media, "application/x-www-form-urlencoded")
+}
+
+// document returns a body that is none of a form, and which holds a secret.
+func document(media, text string, held secret.Value) *Form {
+	f := &Form{media: media, secrets: []namedSecret{{value: held}}}
+	f.body.WriteString(text)
+	return f
 }
 
 // Format implements [fmt.Formatter]: it prints nothing of the form.

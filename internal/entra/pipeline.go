@@ -126,7 +126,7 @@ func (p pipeline) exchange(ctx context.Context, method, url string, form *Form, 
 	}
 	if form != nil {
 		body := streaming.NopCloser(strings.NewReader(form.body.String()))
-		if err := req.SetBody(body, "application/x-www-form-urlencoded"); err != nil {
+		if err := req.SetBody(body, form.mediaType()); err != nil {
 			return nil, nil, err
 		}
 	}

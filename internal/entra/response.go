@@ -30,6 +30,12 @@ type TokenResponse struct {
 	Scope string
 	// RefreshToken gets further tokens for the user, or is empty.
 	RefreshToken string
+	// IDToken and ClientInfo say who the user is: see [Client.Account]. Both are
+	// as the server wrote them, and empty in answers to applications.
+	IDToken, ClientInfo string
+	// FamilyID is not empty if the refresh token works for all applications of
+	// Microsoft's family of that name ("1").
+	FamilyID string
 }
 
 // Format implements [fmt.Formatter]: it prints the times, never a token.
@@ -66,7 +72,8 @@ func decodeToken(status int, header http.Header, body []byte, sent time.Time) (T
 		return fail("the answer has a token of another type than Bearer, which was asked for")
 	}
 	sent = sent.Round(0) // expiry is a matter of the wall clock, which sleep and suspension move
-	t := TokenResponse{AccessToken: r.AccessToken, Scope: r.Scope, RefreshToken: r.RefreshToken}
+	t := TokenResponse{AccessToken: r.AccessToken, Scope: r.Scope, RefreshToken: r.RefreshToken,
+		IDToken: r.IDToken, ClientInfo: r.ClientInfo, FamilyID: r.FamilyID}
 	switch {
 	case r.ExpiresIn.set:
 		t.ExpiresOn = sent.Add(lifetime(r.ExpiresIn))
