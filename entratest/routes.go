@@ -71,6 +71,7 @@ func routes() []route {
 		{"POST", "/_emulator/faults", "", v2, loopbackOnly(serveFaultAdd), true},
 		{"DELETE", "/_emulator/faults", "", v2, loopbackOnly(serveFaultReset), true},
 		{"GET", "/_emulator/assertion", "", v2, loopbackOnly(serveAssertion), true},
+		{"GET", "/_emulator/user-token", "", v2, loopbackOnly(serveUserToken), true},
 		{"GET", "/_emulator/devicecodes", "", v2, loopbackOnly(serveDeviceCodeList), true},
 		{"POST", "/_emulator/devicecodes", "", v2, loopbackOnly(serveDeviceCodeDecision), true},
 		{"POST", "/_emulator/users", "", v2, loopbackOnly(serveUserChange), true},

@@ -72,7 +72,7 @@ func (e *emulator) keyHashes(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pem, err := os.ReadFile(e.ca)
+	pem, err := os.ReadFile(e.environment["SSL_CERT_FILE"])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,8 +139,8 @@ func (tb *tab) do(actions ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// ask gets something from the page.
-func ask[T any](tb *tab, action chromedp.Action[T]) T {
+// query gets something from the page.
+func query[T any](tb *tab, action chromedp.Action[T]) T {
 	tb.t.Helper()
 	got, err := chromedp.Run(tb.ctx, action)
 	if err != nil {
@@ -188,7 +188,7 @@ func (tb *tab) enter(label, text string) {
 // heading waits for a page.
 func (tb *tab) heading(want string) {
 	tb.t.Helper()
-	got, title := ask(tb, chromedp.Text("h1")), ask(tb, chromedp.Title())
+	got, title := query(tb, chromedp.Text("h1")), query(tb, chromedp.Title())
 	if got != want || !strings.HasPrefix(strings.TrimPrefix(title, "Error: "), want) {
 		tb.t.Fatalf("got the page %q, %q, want %q", got, title, want)
 	}
@@ -197,7 +197,7 @@ func (tb *tab) heading(want string) {
 // text is what the page shows.
 func (tb *tab) text() string {
 	tb.t.Helper()
-	return ask(tb, chromedp.Text("main"))
+	return query(tb, chromedp.Text("main"))
 }
 
 // looks are the ways in which pages are looked at.
@@ -224,6 +224,9 @@ func (tb *tab) look(name string) {
 	if dir == "" {
 		dir = tb.t.TempDir()
 	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		tb.t.Fatal(err)
+	}
 	for _, as := range looks {
 		command(tb, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: as.scheme}}})
@@ -232,12 +235,12 @@ func (tb *tab) look(name string) {
 			options = append(options, chromedp.EmulateMobile, chromedp.EmulateTouch)
 		}
 		tb.do(chromedp.EmulateViewport(as.width, as.height, options...))
-		picture := ask(tb, chromedp.FullScreenshot(100))
-		wide := ask(tb, chromedp.Evaluate[int64]("document.documentElement.scrollWidth"))
+		picture := query(tb, chromedp.FullScreenshot(100))
+		wide := query(tb, chromedp.Evaluate[int64]("document.documentElement.scrollWidth"))
 		tb.do(chromedp.Steps(chromedp.Evaluate[chromedp.Void]("typeof axe === 'undefined' && " + string(axe) + "; undefined")))
-		found := ask(tb, chromedp.Evaluate[string](`axe.run().then(r => JSON.stringify({passes: r.passes.length, violations: r.violations.map(v =>
+		found := query(tb, chromedp.Evaluate[string](`axe.run().then(r => JSON.stringify({passes: r.passes.length, violations: r.violations.map(v =>
 			[v.id, v.help, v.nodes.map(n => n.html + ' ' + n.failureSummary)])}))`, chromedp.EvalAwaitPromise))
-		if err := os.WriteFile(filepath.Join(dir, name+"-"+as.name+".png"), picture, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name+"-"+as.name+".png"), picture, 0o644); err != nil {
 			tb.t.Fatal(err)
 		}
 		if wide > as.width {

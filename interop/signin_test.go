@@ -18,6 +18,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+	"github.com/coreos/go-oidc/v3/oidc"
 
 	"github.com/azid-go/azidentity"
 	"github.com/azid-go/azidentity/entratest"
@@ -31,6 +32,9 @@ const (
 	bruno, brunoPassword = "bruno@contoso.example.com", "not-a-secret~bruno"
 	carlaPassword        = "not-a-secret~carla"
 )
+
+// ordersAPI is what applications ask tokens for.
+const ordersAPI = "api://orders"
 
 // An app is one on this machine that signs people in.
 type app struct {
@@ -71,7 +75,7 @@ func (e *emulator) newApp(t *testing.T, clientID string) *app {
 
 // request is what the application asks for.
 func (a *app) request() entra.UserRequest {
-	return entra.UserRequest{Tenant: entratest.DefaultTenantID, ClientID: a.id, Scopes: []string{resource + "/.default"}}
+	return entra.UserRequest{Tenant: entratest.DefaultTenantID, ClientID: a.id, Scopes: []string{ordersAPI + "/.default"}}
 }
 
 // url is where the application sends a browser.
@@ -100,8 +104,9 @@ func (a *app) back(t *testing.T) url.Values {
 	}
 }
 
-// redeem gets a token with what a browser brought, by a credential of the library.
-func (a *app) redeem(t *testing.T, got url.Values, verifier string) {
+// redeem gets a user's token with what a browser brought, by a credential of the library,
+// and has it verified by a library that nobody here wrote.
+func (a *app) redeem(t *testing.T, user string, got url.Values, verifier string) {
 	t.Helper()
 	if got.Get("code") == "" {
 		t.Fatalf("the browser brought %s: %s", got.Get("error"), got.Get("error_description"))
@@ -114,18 +119,33 @@ func (a *app) redeem(t *testing.T, got url.Values, verifier string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := credential.GetToken(t.Context(), policy.TokenRequestOptions{Scopes: []string{resource + "/.default"}})
+	token, err := credential.GetToken(t.Context(), policy.TokenRequestOptions{Scopes: []string{ordersAPI + "/.default"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.e.verifyOf(t, a.id, token.Token, token.ExpiresOn)
+	ctx := oidc.ClientContext(t.Context(), a.e.client)
+	provider, err := oidc.NewProvider(ctx, a.e.authority+"/"+entratest.DefaultTenantID+"/v2.0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	verified, err := provider.Verifier(&oidc.Config{ClientID: ordersAPI}).Verify(ctx, token.Token)
+	if err != nil {
+		t.Fatalf("the token is not valid: %v", err)
+	}
+	var claims struct {
+		Application string `json:"azp"`
+		User        string `json:"preferred_username"`
+	}
+	if err := verified.Claims(&claims); err != nil || claims.Application != a.id || claims.User != user {
+		t.Errorf("got the token of %q for %q, %v", claims.User, claims.Application, err)
+	}
 }
 
 // TestPages lets people sign in with a real browser. Every page is looked at, in light
 // and dark, at the width of a desktop and of a telephone.
 func TestPages(t *testing.T) {
 	t.Parallel()
-	e := startEmulator(t, "--seed", "testdata/people.json")
+	e := startEmulator(t, "application", "--seed", "testdata/people.json")
 	browser := startChromium(t, e)
 	orders := e.newApp(t, entratest.DefaultClientID)
 	line := e.newApp(t, entratest.DeveloperClientID)
@@ -159,7 +179,7 @@ func TestPages(t *testing.T) {
 		tb.heading("Let Orders act for you?")
 		tb.look("consent")
 		tb.press("Accept")
-		orders.redeem(t, orders.back(t), verifier)
+		orders.redeem(t, ana, orders.back(t), verifier)
 
 		// The browser remembers: the account, and then all of it.
 		verifier = entra.NewVerifier()
@@ -169,7 +189,7 @@ func TestPages(t *testing.T) {
 		}
 		tb.look("accounts-signed-in")
 		tb.press("Ana Lima")
-		orders.redeem(t, orders.back(t), verifier)
+		orders.redeem(t, ana, orders.back(t), verifier)
 		tb.open(orders.url(t, entra.AuthorizeOptions{Prompt: "none"}))
 		if got := orders.back(t); got.Get("code") == "" {
 			t.Errorf("prompt=none: got %v", got)
@@ -183,7 +203,7 @@ func TestPages(t *testing.T) {
 		tb.heading("Enter the password")
 		tb.enter("Password", brunoPassword)
 		tb.press("Sign in")
-		line.redeem(t, line.back(t), verifier)
+		line.redeem(t, bruno, line.back(t), verifier)
 		tb.clean()
 	})
 
@@ -199,7 +219,7 @@ func TestPages(t *testing.T) {
 		tb.press("Sign in")
 		tb.heading("Back to Command line")
 		tb.press("Continue")
-		line.redeem(t, line.back(t), verifier)
+		line.redeem(t, bruno, line.back(t), verifier)
 	})
 
 	t.Run("names and errors", func(t *testing.T) {
@@ -232,13 +252,13 @@ func TestPages(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		query := wrong.Query()
-		query.Set("redirect_uri", orders.redirectURI+"/elsewhere")
-		wrong.RawQuery = query.Encode()
+		values := wrong.Query()
+		values.Set("redirect_uri", orders.redirectURI+"/elsewhere")
+		wrong.RawQuery = values.Encode()
 		tb.open(wrong.String())
 		tb.heading("You cannot be signed in")
 		tb.look("error")
-		at := ask(tb, chromedp.Location())
+		at := query(tb, chromedp.Location())
 		if !strings.HasPrefix(at, e.authority) || !strings.Contains(tb.text(), "AADSTS50011") {
 			t.Errorf("the browser is at %s, %q", at, tb.text())
 		}
