@@ -96,12 +96,12 @@ func (e environment) print(w io.Writer, url, host, form string) error {
 	return writeJSON(w, map[string]any{"url": url, "host": host, "environment": values, "unset": unset})
 }
 
-// quoteIfNeeded quotes a path that a shell would not take as it is.
-func quoteIfNeeded(path string) string {
-	if strings.ContainsFunc(path, func(r rune) bool {
-		return r >= 0x80 || !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("/._-+", r))
+// quoteIfNeeded quotes a word that a shell would not take as it is.
+func quoteIfNeeded(word string) string {
+	if strings.ContainsFunc(word, func(r rune) bool {
+		return r >= 0x80 || !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("/._-+:@", r))
 	}) {
-		return quote(path)
+		return quote(word)
 	}
-	return path
+	return word
 }

@@ -153,23 +153,14 @@ func (a *assertionFile) keepFresh(ctx context.Context, stderr io.Writer) {
 	}
 }
 
-// replace leaves the old assertion or the new one, never half of one.
 func (a *assertionFile) replace() error {
 	text, err := a.mint()
 	if err != nil {
 		return err
 	}
-	file, err := os.CreateTemp(filepath.Dir(a.path), ".azid-") // mode 0600
+	file, err := newReplacement(a.path)
 	if err != nil {
 		return err
 	}
-	_, err = file.WriteString(text)
-	err = errors.Join(err, file.Close())
-	if err == nil {
-		err = os.Rename(file.Name(), a.path)
-	}
-	if err != nil {
-		_ = os.Remove(file.Name())
-	}
-	return err
+	return file.commit([]byte(text))
 }

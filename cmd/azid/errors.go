@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/azid-go/azidentity"
+	"github.com/azid-go/azidentity/internal/entra"
 )
 
 // The exit statuses.
@@ -35,6 +36,15 @@ func (e *usageError) Error() string { return e.message }
 
 func usagef(format string, args ...any) error {
 	return &usageError{fmt.Sprintf(format, args...)}
+}
+
+// A personError says that nobody was there to sign in.
+type personError struct{ message string }
+
+func (e *personError) Error() string { return e.message }
+
+func personNeeded(format string, args ...any) error {
+	return &personError{fmt.Sprintf(format, args...)}
 }
 
 // A hint is an error with the next thing to do.
@@ -66,8 +76,9 @@ func report(w io.Writer, cmd *cobra.Command, err error) int {
 func exitStatus(err error) int {
 	var usage *usageError
 	var required *azidentity.AuthenticationRequiredError
-	var failed *azidentity.AuthenticationFailedError
+	var refused *entra.Error
 	var child *childExit
+	var person *personError
 	switch {
 	case err == nil:
 		return exitDone
@@ -75,7 +86,7 @@ func exitStatus(err error) int {
 		return child.status
 	case errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &required), errors.As(err, &failed) && failed.Code == "interaction_required":
+	case errors.As(err, &person), errors.As(err, &required), errors.As(err, &refused) && refused.NeedsPerson():
 		return exitPerson
 	case azidentity.IsCredentialUnavailable(err):
 		return exitUnavailable
@@ -114,7 +125,7 @@ func flagError(cmd *cobra.Command, err error) error {
 var refusedFlags = map[string]string{
 	"client-secret": processArguments + "AZURE_CLIENT_SECRET",
 	"secret":        processArguments + "AZURE_CLIENT_SECRET",
-	"password":      processArguments + "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+	"password":      processArguments + "AZURE_PASSWORD or AZURE_CLIENT_CERTIFICATE_PASSWORD",
 	"version":       "it is a command, azid version",
 }
 

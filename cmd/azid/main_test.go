@@ -46,6 +46,7 @@ func TestMain(m *testing.M) {
 			os.Stdout, os.Stderr = tty, tty
 			azid()
 		},
+		"azid-browser": standInBrowser,
 	})
 }
 
@@ -79,6 +80,8 @@ func TestScript(t *testing.T) {
 			"status": status,
 			"deaf":   deaf,
 			"tidy":   tidy,
+			"qr":     qrCode,
+			"shown":  shown,
 		},
 	})
 }
@@ -94,6 +97,8 @@ var unstable = []struct {
 	{regexp.MustCompile(`"(first|cached)Nanoseconds": \d+`), `"${1}Nanoseconds": N`},
 	{regexp.MustCompile(` +\d+(\.\d)? (ns|µs|ms)\b`), " T"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\dZ`), "DATE"},
+	{regexp.MustCompile(`DATE, in \d+ min\b`), "DATE, in N min"},
+	{regexp.MustCompile(`(?m)^  [A-Z2-9]{9}$`), "  USERCODE"},
 	{regexp.MustCompile(`(?m)^\d\d:\d\d:\d\d `), "TIME "},
 	{regexp.MustCompile(`\d+ s ago`), "N s ago"},
 	{regexp.MustCompile(`(Correlation|trace) ID [-0-9a-f]{36}`), "$1 ID GUID"},
@@ -205,9 +210,9 @@ func deaf(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("AZURE_AUTHORITY_HOST", "https://localhost:"+port)
 }
 
-// tidy fails if azid has left temporary files.
-func tidy(ts *testscript.TestScript, _ bool, _ []string) {
-	left, err := filepath.Glob(ts.MkAbs("azid-*"))
+// tidy fails if azid has left temporary files, or others of the pattern.
+func tidy(ts *testscript.TestScript, _ bool, args []string) {
+	left, err := filepath.Glob(ts.MkAbs(append(args, "azid-*")[0]))
 	ts.Check(err)
 	if len(left) > 0 {
 		ts.Fatalf("left behind: %v", left)

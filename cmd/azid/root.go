@@ -33,6 +33,7 @@ func newRoot() *cobra.Command {
 ` + exitStatusHelp,
 		Example: `  azid demo
   azid emulator
+  azid login
   azid token --scope https://management.azure.com/.default`,
 		Args:          knownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -40,7 +41,8 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newDemo(), newToken(), newEmulator(), newVersion())
+	accounts := &memoryAccounts{}
+	root.AddCommand(newDemo(), newToken(), newLogin(accounts), newLogout(accounts), newAccounts(accounts), newEmulator(), newVersion())
 	refuseUnknown(root)
 	return root
 }

@@ -21,9 +21,10 @@ func styleFor(w io.Writer) style {
 	return style{isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
 }
 
-func (s style) good(text string) string { return s.sgr("32", text) }
-func (s style) bad(text string) string  { return s.sgr("31", text) }
-func (s style) dim(text string) string  { return s.sgr("2", text) }
+func (s style) good(text string) string   { return s.sgr("32", text) }
+func (s style) bad(text string) string    { return s.sgr("31", text) }
+func (s style) dim(text string) string    { return s.sgr("2", text) }
+func (s style) strong(text string) string { return s.sgr("1", text) }
 
 func (s style) sgr(code, text string) string {
 	if !s.on {

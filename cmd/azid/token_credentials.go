@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -23,15 +24,20 @@ type tokenCredential struct {
 	// open constructs it. The tenant, unless it is empty, is one that the user
 	// typed, and so may be asked.
 	open func(o azcore.ClientOptions, tenant string) (azcore.TokenCredential, error)
+	// person takes open's place where somebody has to sign in.
+	person func(*signIn, context.Context, func(context.Context, personCredential) error) error
 }
 
 // tokenCredentials are the values of --credential, the default first.
 var tokenCredentials = []tokenCredential{
-	{"environment", "EnvironmentCredential", "whichever of the next two is configured", openTokenEnvironment},
-	{"secret", "ClientSecretCredential", "AZURE_CLIENT_SECRET", openTokenSecret},
-	{"certificate", "ClientCertificateCredential", "AZURE_CLIENT_CERTIFICATE_PATH, …_PASSWORD", openTokenCertificate},
-	{"workload", "WorkloadIdentityCredential", "AZURE_FEDERATED_TOKEN_FILE", openTokenWorkload},
-	{"managed", "ManagedIdentityCredential", "the host; AZURE_CLIENT_ID if user-assigned", openTokenManaged},
+	{name: "environment", typeName: "EnvironmentCredential", reads: "whichever of the next three is configured", open: openTokenEnvironment},
+	{name: "secret", typeName: "ClientSecretCredential", reads: "AZURE_CLIENT_SECRET", open: openTokenSecret},
+	{name: "certificate", typeName: "ClientCertificateCredential", reads: "AZURE_CLIENT_CERTIFICATE_PATH, …_PASSWORD", open: openTokenCertificate},
+	{name: "password", typeName: "UsernamePasswordCredential", reads: "AZURE_USERNAME, AZURE_PASSWORD", open: openTokenPassword},
+	{name: "workload", typeName: "WorkloadIdentityCredential", reads: "AZURE_FEDERATED_TOKEN_FILE", open: openTokenWorkload},
+	{name: "managed", typeName: "ManagedIdentityCredential", reads: "the host; AZURE_CLIENT_ID if user-assigned", open: openTokenManaged},
+	{name: "browser", typeName: "InteractiveBrowserCredential", reads: "a person signs in; AZURE_TENANT_ID if set", person: (*signIn).byBrowser},
+	{name: "device-code", typeName: "DeviceCodeCredential", reads: "a person enters a code; AZURE_TENANT_ID if set", person: (*signIn).byDeviceCode},
 }
 
 func tokenCredentialsHelp() string {
@@ -39,7 +45,7 @@ func tokenCredentialsHelp() string {
 	for _, c := range tokenCredentials {
 		fmt.Fprintf(&b, "  %-11s  %s\n", c.name, c.reads)
 	}
-	return b.String() + "All but the last read AZURE_TENANT_ID and AZURE_CLIENT_ID too.\n"
+	return b.String() + "The first five read AZURE_TENANT_ID and AZURE_CLIENT_ID too.\n"
 }
 
 func openTokenEnvironment(o azcore.ClientOptions, tenant string) (azcore.TokenCredential, error) {
@@ -84,6 +90,21 @@ func openTokenCertificate(o azcore.ClientOptions, tenant string) (azcore.TokenCr
 	return azidentity.NewClientCertificateCredential(v[0], v[1], certs, key, &azidentity.ClientCertificateCredentialOptions{
 		ClientOptions: o, AdditionallyAllowedTenants: allow(tenant), SendCertificateChain: chain == "1" || chain == "true",
 	})
+}
+
+func openTokenPassword(o azcore.ClientOptions, tenant string) (azcore.TokenCredential, error) {
+	const name = "UsernamePasswordCredential"
+	v, err := variables(name, "AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_USERNAME")
+	if err != nil {
+		return nil, err
+	}
+	password := os.Getenv("AZURE_PASSWORD") // with whatever white space it has
+	if password == "" {
+		return nil, azidentity.NewCredentialUnavailableError(name + ": the environment is not configured: missing AZURE_PASSWORD")
+	}
+	//nolint:staticcheck // deprecated, and still what some environments are configured for
+	return azidentity.NewUsernamePasswordCredential(v[0], v[1], v[2], password,
+		&azidentity.UsernamePasswordCredentialOptions{ClientOptions: o, AdditionallyAllowedTenants: allow(tenant)})
 }
 
 func openTokenWorkload(o azcore.ClientOptions, tenant string) (azcore.TokenCredential, error) {

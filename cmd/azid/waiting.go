@@ -11,6 +11,14 @@ import (
 // showWaiting says on a terminal, from the first second on, what is waited for.
 // The returned function ends that and clears the line.
 func showWaiting(w io.Writer, what string, limit time.Duration) (stop func()) {
+	return showStatus(w, func(waited time.Duration) string {
+		return fmt.Sprintf("waiting for %s (%.0f s of %s)", what, waited.Seconds(), limit)
+	})
+}
+
+// showStatus keeps a line on a terminal, from the first second on. The returned function
+// ends that and clears the line.
+func showStatus(w io.Writer, line func(waited time.Duration) string) (stop func()) {
 	if !isTerminal(w) || os.Getenv("TERM") == "dumb" {
 		return func() {}
 	}
@@ -24,7 +32,7 @@ func showWaiting(w io.Writer, what string, limit time.Duration) (stop func()) {
 			select {
 			case <-tick.C:
 				shown = true
-				fmt.Fprintf(w, "\r\x1b[Kwaiting for %s (%.0f s of %s)", what, time.Since(start).Seconds(), limit)
+				fmt.Fprint(w, "\r\x1b[K"+line(time.Since(start)))
 			case <-done:
 				if shown {
 					fmt.Fprint(w, "\r\x1b[K")
