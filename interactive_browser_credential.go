@@ -219,12 +219,10 @@ func (e *showError) Error() string { return e.err.Error() }
 
 // show opens the address in a browser, or has somebody do it.
 func (f *browserFlow) show(ctx context.Context, address string) error {
-	why := f.open(ctx, address)
-	if why == nil || ctx.Err() != nil {
-		return nil
-	}
-	if err := f.noBrowser(ctx, address, why); err != nil {
-		return &showError{err}
+	if why := f.open(ctx, address); why != nil && ctx.Err() == nil {
+		if err := f.noBrowser(ctx, address, why); err != nil {
+			return &showError{err}
+		}
 	}
 	return nil
 }

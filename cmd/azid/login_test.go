@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -33,8 +32,6 @@ func standInBrowser() {
 		os.Exit(1)
 	}
 }
-
-var hiddenInput = regexp.MustCompile(`name="(\w+)" value="([^"]*)"`)
 
 func browse(address, person string) error {
 	u, err := url.Parse(address)
