@@ -76,6 +76,7 @@ func report(w io.Writer, cmd *cobra.Command, err error) int {
 func exitStatus(err error) int {
 	var usage *usageError
 	var required *azidentity.AuthenticationRequiredError
+	var failed *azidentity.AuthenticationFailedError
 	var refused *entra.Error
 	var child *childExit
 	var person *personError
@@ -86,7 +87,8 @@ func exitStatus(err error) int {
 		return child.status
 	case errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &person), errors.As(err, &required), errors.As(err, &refused) && refused.NeedsPerson():
+	case errors.As(err, &person), errors.As(err, &required),
+		errors.As(err, &failed) && failed.Code == "interaction_required", errors.As(err, &refused) && refused.NeedsPerson():
 		return exitPerson
 	case azidentity.IsCredentialUnavailable(err):
 		return exitUnavailable
