@@ -218,9 +218,16 @@ func (u *user) Life() context.Context { return u.app.Life() }
 
 // Fetch implements [tokencache.Source]: it redeems the refresh token.
 func (u *user) Fetch(ctx context.Context, q tokencache.Query) (tokencache.Token, error) {
+	if err := u.app.authority.CheckScopes(q.Scopes); err != nil {
+		return tokencache.Token{}, err
+	}
 	for {
 		who := u.who.Load()
-		t, err := u.app.fetched(ctx, q, u.refresh)
+		var t tokencache.Token
+		err := error(&silentError{})
+		if u.hasRefreshToken(q.Subject) { // else there is nothing to try, and nothing to tell of
+			t, err = u.app.fetched(ctx, q, u.refresh)
+		}
 		var silent *silentError
 		if !u.password || !errors.As(err, &silent) {
 			return t, err
@@ -234,16 +241,9 @@ func (u *user) Fetch(ctx context.Context, q tokencache.Query) (tokencache.Token,
 
 // refresh tries the refresh tokens of the application and of its family.
 func (u *user) refresh(ctx context.Context, q tokencache.Query) (entra.TokenResponse, error) {
-	if err := u.app.authority.CheckScopes(q.Scopes); err != nil {
-		return entra.TokenResponse{}, err
-	}
 	silent := &silentError{}
 	for _, family := range []bool{false, true} {
-		home := u.home(q.Subject, family)
-		kept := ""
-		if !family || !u.outsider.Load() {
-			kept = u.app.tokens.Kept(home)
-		}
+		home, kept := u.kept(q.Subject, family)
 		if kept == "" {
 			continue
 		}
@@ -282,6 +282,24 @@ func (u *user) home(subject string, family bool) tokencache.Query {
 	return q
 }
 
+// kept returns a refresh token of subject's that may serve, or "", and what it is under.
+func (u *user) kept(subject string, family bool) (home tokencache.Query, token string) {
+	home = u.home(subject, family)
+	if !family || !u.outsider.Load() {
+		token = u.app.tokens.Kept(home)
+	}
+	return home, token
+}
+
+func (u *user) hasRefreshToken(subject string) bool {
+	for _, family := range []bool{false, true} {
+		if _, token := u.kept(subject, family); token != "" {
+			return true
+		}
+	}
+	return false
+}
+
 // keep keeps the refresh token that came with t, if one did.
 func (u *user) keep(subject string, t entra.TokenResponse) {
 	if t.RefreshToken == "" {
@@ -289,8 +307,7 @@ func (u *user) keep(subject string, t entra.TokenResponse) {
 	}
 	family := t.FamilyID == "1"
 	if family {
-		own := u.home(subject, false)
-		u.app.tokens.Drop(own, u.app.tokens.Kept(own))
+		u.app.tokens.Drop(u.kept(subject, false)) // the older one
 	}
 	u.app.tokens.Keep(u.home(subject, family), t.RefreshToken, time.Now().Add(userRefreshTokenLife))
 }

@@ -1,6 +1,7 @@
 package azidentity_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -8,10 +9,12 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -712,11 +715,10 @@ func TestPain71CancelFreesThePort(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		var l net.Listener
-		for range 1000 { // the sign-in ends behind the caller that leaves
-			if l, err = net.Listen("tcp4", "127.0.0.1:"+port); err == nil {
+		for late := time.Now().Add(10 * time.Second); ; runtime.Gosched() { // it ends behind the caller that leaves
+			if l, err = net.Listen("tcp4", "127.0.0.1:"+port); err == nil || time.Now().After(late) {
 				break
 			}
-			<-time.After(time.Millisecond)
 		}
 		if err != nil {
 			t.Fatalf("the port is still taken: %v", err)
@@ -1027,6 +1029,23 @@ func TestUserConstructors(t *testing.T) {
 	}
 	if _, err := azidentity.NewDeviceCodeCredential(nil); err != nil {
 		t.Error(err)
+	}
+}
+
+// Pain 65, for people: a sign-in is one event, and so is a refresh.
+func TestPain65UserEvents(t *testing.T) {
+	var debug bytes.Buffer
+	old := slog.Default()
+	defer slog.SetDefault(old)
+	slog.SetDefault(slog.New(slog.NewTextHandler(&debug, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	_, o := emulate(t, people())
+	c := passwordCred(t, o, entratest.DefaultUsername, entratest.DefaultPassword)
+	for _, request := range []policy.TokenRequestOptions{armToken, armToken, scopeOf(1)} {
+		tokenFor(t, c, request)
+	}
+	lines := strings.Split(strings.TrimSpace(debug.String()), "\n")
+	if len(lines) != 2 || strings.Count(debug.String(), `msg="azidentity: token acquired" credential=UsernamePasswordCredential`) != 2 {
+		t.Errorf("got %d lines, want two:\n%s", len(lines), debug.String())
 	}
 }
 
