@@ -46,8 +46,9 @@ type user struct {
 	app *application
 	who atomic.Pointer[identity] // nil until somebody has signed in or a record says who will
 
-	// ask has the person sign in. It returns the nonce of the sign-in, if it had one.
-	ask func(context.Context, entra.UserRequest, prompt) (t entra.TokenResponse, nonce string, err error)
+	// ask has the person sign in, as username if that is not empty. It returns the nonce
+	// of the sign-in, if it had one.
+	ask func(ctx context.Context, r entra.UserRequest, username string) (t entra.TokenResponse, nonce string, err error)
 	// kind and alone tell sign-ins apart that concurrent callers cannot share: see
 	// [signInKey].
 	kind, hint string
@@ -58,11 +59,6 @@ type user struct {
 	family tokencache.Owner // whose refresh tokens are those of the family
 	// outsider says that the application turned out not to be of the family.
 	outsider atomic.Bool
-}
-
-// A prompt is what an ask can make use of.
-type prompt struct {
-	username string // of the account that is wanted, or empty
 }
 
 // An identity is one sign-in of a person: each has an identity of its own.
@@ -382,11 +378,11 @@ func sameRequest(a, b *policy.TokenRequestOptions) bool {
 func (u *user) lead(ctx context.Context, seen *identity, tenant string, o *policy.TokenRequestOptions) (s signedIn, err error) {
 	start := time.Now()
 	q := tokencache.Query{Owner: u.app.owner, Tenant: tenant, Scopes: o.Scopes, CAE: o.EnableCAE, Claims: o.Claims}
-	p := prompt{username: u.hint}
-	if seen != nil && p.username == "" {
-		p.username = seen.account.Username
+	username := u.hint
+	if seen != nil && username == "" {
+		username = seen.account.Username
 	}
-	t, nonce, err := u.ask(ctx, u.request(q), p)
+	t, nonce, err := u.ask(ctx, u.request(q), username)
 	if err == nil {
 		s.who, err = u.newIdentity(ctx, q, t, nonce)
 	}

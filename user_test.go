@@ -756,6 +756,24 @@ func TestPain71NoBrowser(t *testing.T) {
 	}
 }
 
+// A port that is taken is known before any browser opens, and a chain goes on.
+func TestPain71PortIsTaken(t *testing.T) {
+	t.Parallel()
+	e, o := emulate(t, people())
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	b := newBrowser(e)
+	c := browserCred(t, b, o, func(o *browserOptions) {
+		o.RedirectURL = fmt.Sprintf("http://localhost:%d", l.Addr().(*net.TCPAddr).Port)
+	})
+	if _, err := c.GetToken(t.Context(), armToken); !isUnavailable(t, err) || !strings.HasPrefix(err.Error(), "InteractiveBrowserCredential: ") || b.opened.Load() != 0 {
+		t.Errorf("got %v", err)
+	}
+}
+
 // What the authorize endpoint refuses, and answers that are not for this sign-in.
 func TestBrowserRefusals(t *testing.T) {
 	t.Parallel()
