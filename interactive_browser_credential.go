@@ -90,7 +90,8 @@ type InteractiveBrowserCredentialOptions struct {
 // for as long as the sign-in takes.
 //
 // GetToken looks in memory first, then tries the refresh token, and asks the person last.
-// Callers at the same time, of one credential or of equal ones, share one sign-in. Tokens
+// Callers at the same time, of one credential or of equal ones, share one sign-in; those
+// of several credentials with callbacks do only with a record of the same account. Tokens
 // belong to the account, not to the credential: those with a record of the same account
 // share them within the process. A credential without a record asks once.
 //

@@ -49,8 +49,8 @@ type user struct {
 	// ask has the person sign in, as username if that is not empty. It returns the nonce
 	// of the sign-in, if it had one.
 	ask func(ctx context.Context, r entra.UserRequest, username string) (t entra.TokenResponse, nonce string, err error)
-	// kind and alone tell sign-ins apart that concurrent callers cannot share: see
-	// [signInKey].
+	// kind, hint and alone tell apart sign-ins that concurrent callers cannot share: see
+	// [signInKey]. alone says that callbacks show the sign-in.
 	kind, hint string
 	alone      bool
 	manual     bool // ask only when the program says so
@@ -312,7 +312,8 @@ func (u *user) keep(subject string, t entra.TokenResponse) {
 var signIns flight.Group[signInKey, signedIn]
 
 // A signInKey tells apart sign-ins that have different outcomes: by application,
-// directory, kind, account if that is known, and the credential if it has callbacks.
+// directory, kind and account. While the account is not known, callbacks may each show
+// the sign-in to somebody else, and the credential tells as well.
 type signInKey struct {
 	owner                       tokencache.Owner
 	kind, tenant, subject, hint string
@@ -334,10 +335,10 @@ type signedIn struct {
 // about another request than o's does not count.
 func (u *user) signIn(ctx context.Context, seen *identity, tenant string, o *policy.TokenRequestOptions) (s signedIn, mine bool, err error) {
 	key := signInKey{owner: u.app.owner, kind: u.kind, tenant: strings.ToLower(tenant), hint: strings.ToLower(u.hint)}
-	if seen != nil {
+	switch {
+	case seen != nil:
 		key.subject = seen.subject
-	}
-	if u.alone {
+	case u.alone:
 		key.alone = u
 	}
 	for {
@@ -352,7 +353,10 @@ func (u *user) signIn(ctx context.Context, seen *identity, tenant string, o *pol
 		mine = s.by == o
 		switch {
 		case err == nil:
-			if !mine {
+			if !mine && u.who.Load() == seen {
+				if seen != nil && seen.subject != s.who.subject {
+					continue // another credential's person turned out to be somebody else
+				}
 				u.who.CompareAndSwap(seen, s.who)
 			}
 			return s, mine, nil

@@ -369,6 +369,45 @@ func TestPain72EqualCredentialsOnePrompt(t *testing.T) {
 	}
 }
 
+// Pain 72: callers for one account share a prompt also if their credentials have prompts
+// of their own. While nobody knows who will sign in, those may be for different people,
+// and are not shared.
+func TestPain72OwnPrompts(t *testing.T) {
+	e, o := emulate(t, people())
+	synctest.Test(t, func(t *testing.T) {
+		o.Transport = e.Transport()
+		var prompts atomic.Int64
+		call := func(change func(*deviceOptions)) {
+			var calls sync.WaitGroup
+			for i := range 100 {
+				c := deviceCred(t, o, &prompts, change)
+				calls.Go(func() {
+					if _, err := c.GetToken(t.Context(), scopeOf(i%5)); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			calls.Wait()
+		}
+		record, err := deviceCred(t, o, &prompts, nil).Authenticate(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.RevokeSessions(entratest.DefaultUsername); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		call(func(o *deviceOptions) { o.AuthenticationRecord = record })
+		if n := prompts.Swap(0); n != 2 {
+			t.Errorf("%d prompts, want the first and another", n)
+		}
+		call(nil)
+		if n := prompts.Load(); n != 100 {
+			t.Errorf("%d prompts, want one for each of 100 who may be anybody", n)
+		}
+	})
+}
+
 // Pain 72: nobody is asked in a month, once somebody has signed in.
 func TestPain72NoPromptsInAMonth(t *testing.T) {
 	cfg := people()
