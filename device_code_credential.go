@@ -119,7 +119,7 @@ type deviceFlow struct {
 }
 
 // ask is a sign-in with a device code.
-func (f *deviceFlow) ask(ctx context.Context, r entra.UserRequest, _ prompt) (t entra.TokenResponse, nonce string, err error) {
+func (f *deviceFlow) ask(ctx context.Context, r entra.UserRequest, _ string) (t entra.TokenResponse, nonce string, err error) {
 	if f.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = within(ctx, f.timeout)

@@ -1,6 +1,7 @@
 package azidentity_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -8,10 +9,12 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -366,6 +369,45 @@ func TestPain72EqualCredentialsOnePrompt(t *testing.T) {
 	}
 }
 
+// Pain 72: callers for one account share a prompt also if their credentials have prompts
+// of their own. While nobody knows who will sign in, those may be for different people,
+// and are not shared.
+func TestPain72OwnPrompts(t *testing.T) {
+	e, o := emulate(t, people())
+	synctest.Test(t, func(t *testing.T) {
+		o.Transport = e.Transport()
+		var prompts atomic.Int64
+		call := func(change func(*deviceOptions)) {
+			var calls sync.WaitGroup
+			for i := range 100 {
+				c := deviceCred(t, o, &prompts, change)
+				calls.Go(func() {
+					if _, err := c.GetToken(t.Context(), scopeOf(i%5)); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			calls.Wait()
+		}
+		record, err := deviceCred(t, o, &prompts, nil).Authenticate(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.RevokeSessions(entratest.DefaultUsername); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		call(func(o *deviceOptions) { o.AuthenticationRecord = record })
+		if n := prompts.Swap(0); n != 2 {
+			t.Errorf("%d prompts, want the first and another", n)
+		}
+		call(nil)
+		if n := prompts.Load(); n != 100 {
+			t.Errorf("%d prompts, want one for each of 100 who may be anybody", n)
+		}
+	})
+}
+
 // Pain 72: nobody is asked in a month, once somebody has signed in.
 func TestPain72NoPromptsInAMonth(t *testing.T) {
 	cfg := people()
@@ -712,11 +754,10 @@ func TestPain71CancelFreesThePort(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		var l net.Listener
-		for range 1000 { // the sign-in ends behind the caller that leaves
-			if l, err = net.Listen("tcp4", "127.0.0.1:"+port); err == nil {
+		for late := time.Now().Add(10 * time.Second); ; runtime.Gosched() { // it ends behind the caller that leaves
+			if l, err = net.Listen("tcp4", "127.0.0.1:"+port); err == nil || time.Now().After(late) {
 				break
 			}
-			<-time.After(time.Millisecond)
 		}
 		if err != nil {
 			t.Fatalf("the port is still taken: %v", err)
@@ -750,6 +791,24 @@ func TestPain71NoBrowser(t *testing.T) {
 	_, err := c.GetToken(t.Context(), armToken)
 	wantFailed(t, err, "nobody to show it to")
 	if !errors.Is(err, none) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A port that is taken is known before any browser opens, and a chain goes on.
+func TestPain71PortIsTaken(t *testing.T) {
+	t.Parallel()
+	e, o := emulate(t, people())
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	b := newBrowser(e)
+	c := browserCred(t, b, o, func(o *browserOptions) {
+		o.RedirectURL = fmt.Sprintf("http://localhost:%d", l.Addr().(*net.TCPAddr).Port)
+	})
+	if _, err := c.GetToken(t.Context(), armToken); !isUnavailable(t, err) || !strings.HasPrefix(err.Error(), "InteractiveBrowserCredential: ") || b.opened.Load() != 0 {
 		t.Errorf("got %v", err)
 	}
 }
@@ -1027,6 +1086,23 @@ func TestUserConstructors(t *testing.T) {
 	}
 	if _, err := azidentity.NewDeviceCodeCredential(nil); err != nil {
 		t.Error(err)
+	}
+}
+
+// Pain 65, for people: a sign-in is one event, and so is a refresh.
+func TestPain65UserEvents(t *testing.T) {
+	var debug bytes.Buffer
+	old := slog.Default()
+	defer slog.SetDefault(old)
+	slog.SetDefault(slog.New(slog.NewTextHandler(&debug, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	_, o := emulate(t, people())
+	c := passwordCred(t, o, entratest.DefaultUsername, entratest.DefaultPassword)
+	for _, request := range []policy.TokenRequestOptions{armToken, armToken, scopeOf(1)} {
+		tokenFor(t, c, request)
+	}
+	lines := strings.Split(strings.TrimSpace(debug.String()), "\n")
+	if len(lines) != 2 || strings.Count(debug.String(), `msg="azidentity: token acquired" credential=UsernamePasswordCredential`) != 2 {
+		t.Errorf("got %d lines, want two:\n%s", len(lines), debug.String())
 	}
 }
 

@@ -160,6 +160,7 @@ func (e *emulator) ours(flow string) (signInCredential[azidentity.Authentication
 			UserPrompt: func(ctx context.Context, m azidentity.DeviceCodeMessage) error { return e.approve(ctx, m.UserCode) },
 		})
 	case "password":
+		//nolint:staticcheck // deprecated, and in use
 		return azidentity.NewUsernamePasswordCredential(tenant, client, entratest.DefaultUsername, entratest.DefaultPassword,
 			&azidentity.UsernamePasswordCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true})
 	}
@@ -177,6 +178,7 @@ func (e *emulator) theirs(flow string) (signInCredential[microsoft.Authenticatio
 			UserPrompt: func(ctx context.Context, m microsoft.DeviceCodeMessage) error { return e.approve(ctx, m.UserCode) },
 		})
 	case "password":
+		//nolint:staticcheck // deprecated, and in use
 		return microsoft.NewUsernamePasswordCredential(tenant, client, entratest.DefaultUsername, entratest.DefaultPassword,
 			&microsoft.UsernamePasswordCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true})
 	}

@@ -129,6 +129,7 @@ func openDeviceCode(_ *demoLab, o azcore.ClientOptions) (azcore.TokenCredential,
 }
 
 func openPassword(_ *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, error) {
+	//nolint:staticcheck // deprecated, and in use
 	return azidentity.NewUsernamePasswordCredential(homeTenantID, entratest.DefaultClientID, demoUser, demoPassword,
 		&azidentity.UsernamePasswordCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true, Tokens: isolated})
 }
