@@ -22,6 +22,10 @@ type DeviceCodeMessage struct {
 	// VerificationURL is the page where the user enters it, on any device.
 	VerificationURL string `json:"verification_uri"`
 
+	// VerificationURLComplete is the same page with the code filled in, for a QR code.
+	// Empty from authorities that have none, such as Entra ID.
+	VerificationURLComplete string `json:"verification_uri_complete,omitempty"`
+
 	// Message says so in a sentence, mostly Entra ID's own.
 	Message string `json:"message"`
 
@@ -129,7 +133,9 @@ func (f *deviceFlow) ask(ctx context.Context, r entra.UserRequest, _ string) (t 
 	if err != nil {
 		return t, "", patient(ctx, err)
 	}
-	m := DeviceCodeMessage{UserCode: d.UserCode, VerificationURL: d.VerificationURI, ExpiresOn: d.ExpiresOn}
+	m := DeviceCodeMessage{
+		UserCode: d.UserCode, VerificationURL: d.VerificationURI, VerificationURLComplete: d.VerificationURIComplete, ExpiresOn: d.ExpiresOn,
+	}
 	m.Message = cmp.Or(d.Message, fmt.Sprintf("To sign in, open the page %s in a browser and enter the code %s.", d.VerificationURI, d.UserCode))
 	shown, end := context.WithCancel(ctx)
 	defer end()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -12,7 +13,8 @@ import (
 )
 
 // A devicePrompt shows a device code: address and code, on terminals with a QR code of
-// the address and with the time that is left.
+// the address, with the code filled in if the authority can, and with the time that is
+// left.
 type devicePrompt struct {
 	w    io.Writer
 	noQR bool
@@ -43,7 +45,7 @@ func (p *devicePrompt) show(_ context.Context, m azidentity.DeviceCodeMessage) e
 	p.until = m.ExpiresOn
 	text := p.text(m, time.Now())
 	if !p.noQR {
-		for _, line := range showsQR(p.w, m.VerificationURL, strings.Count(text, "\n")+1) {
+		for _, line := range showsQR(p.w, cmp.Or(m.VerificationURLComplete, m.VerificationURL), strings.Count(text, "\n")+1) {
 			text += line + "\n"
 		}
 	}
