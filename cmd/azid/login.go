@@ -32,7 +32,7 @@ Nothing but the file of --record is written, and that holds no secret: the
 libraries for Go, Python, .NET and JavaScript read it as an AuthenticationRecord.
 For a token, let azid token have you sign in: --credential browser.
 
-On a terminal with UTF-8 and colours there is a QR code beside the code. NO_COLOR,
+On a terminal with UTF-8 and colours there is a QR code of the page, too. NO_COLOR,
 TERM=dumb and --no-qr leave it out. BROWSER names the command that opens pages, if
 it is not the system's. Without a terminal to show a code on, the exit status is 4,
 unless --device-code says that somebody reads standard error.
@@ -96,6 +96,7 @@ func (f *loginFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	s := &signIn{
 		signInFlags: f.signInFlags, command: "azid login", stderr: stderr,
 		options: options, tenant: signInTenant(f.tenant), timeout: f.timeout,
+		instead: "azid login --device-code",
 	}
 	who, err := f.signIn(ctx, s)
 	if err != nil {

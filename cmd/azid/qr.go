@@ -36,15 +36,15 @@ func qrLines(text string) (lines []string, width int, err error) {
 	return lines, code.Size + 2*quietZone, nil
 }
 
-// showsQR returns the lines of a QR code if the terminal can show it with so many lines
-// of text below. It cannot without colours, which the code needs for its dark and its
-// light, nor where characters beyond ASCII do not work or there is no room.
-func showsQR(w io.Writer, text string, below int) []string {
+// showsQR returns the lines of a QR code if the terminal can show it beside so many other
+// lines. It cannot without colours, which the code needs for its dark and its light, nor
+// where characters beyond ASCII do not work or there is no room.
+func showsQR(w io.Writer, text string, others int) []string {
 	if !styleFor(w).on || !writesUTF8(runtime.GOOS, os.Getenv) {
 		return nil
 	}
 	lines, width, err := qrLines(text)
-	if columns, rows := terminalSize(w); err != nil || width > columns || len(lines)+below > rows {
+	if columns, rows := terminalSize(w); err != nil || width > columns || len(lines)+others > rows {
 		return nil
 	}
 	return lines

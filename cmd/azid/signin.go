@@ -38,8 +38,7 @@ type signIn struct {
 	options azcore.ClientOptions
 	tenant  string        // may be empty
 	timeout time.Duration // 0: as long as is usual for the kind
-
-	prompt devicePrompt
+	instead string        // the command that shows a code instead of opening a browser
 }
 
 // usualPatience is for how long a browser is waited for if the user did not say.
@@ -85,7 +84,7 @@ func (s *signIn) byBrowser(ctx context.Context, do func(context.Context, personC
 		return err
 	}
 	defer cred.Close()
-	fmt.Fprintf(s.stderr, "Sign in in the browser, where a page opens now.\n  If none does: Ctrl-C, then %s\n", deviceCodeInstead[s.command])
+	fmt.Fprintf(s.stderr, "Sign in in the browser, where a page opens now.\n  If none does: Ctrl-C, then %s\n", s.instead)
 	stop := showWaiting(s.stderr, "the sign-in in the browser", limit)
 	defer stop()
 	return s.within(ctx, limit, s.nobody(limit, "sign in in the browser that opens, or wait longer with --timeout"),
@@ -97,27 +96,21 @@ func (s *signIn) nobody(limit time.Duration, next string) error {
 	return &hint{personNeeded("%s: nobody signed in within %s", s.command, limit), next}
 }
 
-// deviceCodeInstead is what a command is told where no browser opens.
-var deviceCodeInstead = map[string]string{
-	"azid login": "azid login --device-code",
-	"azid token": "azid token --credential device-code",
-}
-
 // byDeviceCode has do make use of a credential that shows a code.
 func (s *signIn) byDeviceCode(ctx context.Context, do func(context.Context, personCredential) error) error {
-	s.prompt = devicePrompt{w: s.stderr, noQR: s.noQR}
+	prompt := &devicePrompt{w: s.stderr, noQR: s.noQR}
 	cred, err := azidentity.NewDeviceCodeCredential(&azidentity.DeviceCodeCredentialOptions{
 		ClientOptions: s.options, TenantID: s.tenant, ClientID: s.clientID,
-		UserPrompt: s.prompt.show,
+		UserPrompt: prompt.show,
 	})
 	if err != nil {
 		return err
 	}
 	defer cred.Close()
-	s.prompt.begin()
+	prompt.begin()
 	err = s.within(ctx, s.timeout, s.nobody(s.timeout, "enter the code sooner, or wait longer with --timeout"),
 		func(ctx context.Context) error { return do(ctx, cred) })
-	until := s.prompt.end()
+	until := prompt.end()
 	var failed *azidentity.AuthenticationFailedError
 	var person *personError
 	switch {

@@ -151,6 +151,7 @@ func (f *tokenFlags) askPerson(ctx context.Context, stderr io.Writer, c tokenCre
 	s := &signIn{
 		signInFlags: f.signIn, command: "azid token", stderr: stderr,
 		options: options, tenant: signInTenant(f.tenant), timeout: f.timeout,
+		instead: "azid token --credential device-code",
 	}
 	request.TenantID = "" // that of the credential
 	err = c.person(s, ctx, func(ctx context.Context, cred personCredential) error {
@@ -160,7 +161,7 @@ func (f *tokenFlags) askPerson(ctx context.Context, stderr io.Writer, c tokenCre
 	var none *noBrowserError
 	if errors.As(err, &none) {
 		err = &hint{personNeeded("azid token: a person has to sign in, and no browser can be opened: %v", none),
-			"azid token --credential device-code, or set BROWSER to a command that opens pages"}
+			s.instead + ", or set BROWSER to a command that opens pages"}
 	}
 	return token, err
 }
