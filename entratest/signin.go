@@ -368,9 +368,16 @@ func (c *call) enterUsername(_ *browser, s *signIn, posted url.Values) (*reply, 
 }
 
 func (c *call) enterPassword(b *browser, s *signIn, posted url.Values) (*reply, *refusal) {
+	// The page may be an older one, by the browser's way back: who it is of counts.
+	if u, name := c.chosen(s), posted.Get("username"); name != "" && (u == nil || !strings.EqualFold(u.Username, name)) {
+		if _, ref := c.enterUsername(b, s, url.Values{"loginfmt": {name}}); ref != nil {
+			return nil, ref
+		}
+	}
 	if s.user == "" {
 		return nil, nil
 	}
+	// Of federated domains, too: the emulator plays their servers as well.
 	u, ref := c.activeUser(s.user)
 	if ref == nil {
 		ref = c.checkPassword(u, posted.Get("passwd"))
@@ -405,7 +412,12 @@ func (c *call) useCompliantDevice(_ *browser, s *signIn, _ url.Values) (*reply, 
 }
 
 func (c *call) giveConsent(_ *browser, s *signIn, _ url.Values) (*reply, *refusal) {
-	if s.account != nil {
+	app, ref := c.client()
+	if ref == nil && s.account != nil {
+		ref = c.unmet(s, app)
+	}
+	// Consent is the last question.
+	if s.account != nil && (ref == nil || ref.code == 65001) {
 		s.consented = true
 		c.e.people.change(s.user, func(p *person) { p.consents[strings.ToLower(c.form.Get("client_id"))] = true })
 	}
