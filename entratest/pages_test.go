@@ -408,6 +408,12 @@ func TestPagesOfBefore(t *testing.T) {
 	s.page = before
 	s.press("password", "username", "mia@emulator.example.com", "passwd", "right")
 	s.sees("Verify that it is you", "mia@emulator.example.com")
+	if err := e.RevokeSessions("mia@emulator.example.com"); err != nil {
+		t.Fatal(err)
+	}
+	s.press("verify", "verification_code", e.Verifications()[0].Code)
+	s.sees("Enter the password", "mia@emulator.example.com")
+	s.press("password", "passwd", "right")
 	// Consent is not given before it is asked for.
 	s.post(localhost+"/common/login", "signin_token", s.token("signin_token"), "do", "consent")
 	s.sees("Verify that it is you")
@@ -552,6 +558,16 @@ func TestReconfiguredWhileSigningIn(t *testing.T) {
 	}
 	s.press("password", "passwd", "right")
 	s.sees("Pick an account")
+	s.press("another", "by", "name")
+	if err := e.Reconfigure(&entratest.Config{Tenants: peopled().Tenants[1:]}); err != nil {
+		t.Fatal(err)
+	}
+	s.press("username", "loginfmt", "mia@emulator.example.com")
+	s.sees("You cannot be signed in", "AADSTS90002")
+	if err := e.Reconfigure(cfg); err != nil {
+		t.Fatal(err)
+	}
+	s.open(signInURL())
 	cfg.Tenants[0].Applications[0].Disabled = true
 	if err := e.Reconfigure(cfg); err != nil {
 		t.Fatal(err)

@@ -90,10 +90,10 @@ func (c *call) chosen(s *signIn) *User {
 
 // homes are the tenants whose users may sign in.
 func (c *call) homes(s *signIn) []*tenant {
-	if !isPseudoTenant(s.segment) {
-		return []*tenant{c.named()}
-	}
-	return filter(c.directory.tenants, func(t *tenant) bool { return t.application(s.form.Get("client_id")) != nil })
+	one := c.named()
+	return filter(c.directory.tenants, func(t *tenant) bool {
+		return t == one || isPseudoTenant(s.segment) && t.application(s.form.Get("client_id")) != nil
+	})
 }
 
 // choose notes whose sign-in it is.
@@ -214,6 +214,9 @@ func (c *call) nextPage(b *browser, s *signIn, wrong *refusal) reply {
 	}
 	v.App, v.Client, v.Tenant = app.shown(), app.ClientID, c.tenant.display()
 	v.User = c.chosen(s)
+	if s.account != nil && c.e.people.view(s.user).sessions != s.account.number {
+		s.account = nil // the session was ended meanwhile
+	}
 	switch {
 	case v.User == nil && s.byName:
 		v.Title = "Sign in"
