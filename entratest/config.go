@@ -82,6 +82,9 @@ type Config struct {
 	// LockoutThreshold is how many wrong passwords in a row lock an account for a
 	// minute, with AADSTS50053. Default 10.
 	LockoutThreshold int `json:"lockoutThreshold,omitempty"`
+	// VerificationCode is the code that the second factor gives on the pages: six
+	// digits. Empty: one at random each time, see [Emulator.Verifications].
+	VerificationCode string `json:"verificationCode,omitempty"`
 	// UnknownHosts are authority hosts that instance discovery refuses with
 	// invalid_instance. All others are known.
 	UnknownHosts []string `json:"unknownHosts,omitempty"`
@@ -163,7 +166,7 @@ type Application struct {
 	// and its own can be redeemed by: "1" at Microsoft's. Empty: none.
 	FamilyID string `json:"familyId,omitempty"`
 	// ConsentRequired refuses tokens for users with AADSTS65001 until they have
-	// consented: see [Emulator.Consent].
+	// consented, at the page or before: see [User.Consents] and [Emulator.Consent].
 	ConsentRequired bool `json:"consentRequired,omitempty"`
 	// Disabled applications are refused with AADSTS7000112.
 	Disabled bool `json:"disabled,omitempty"`
