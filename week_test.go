@@ -93,6 +93,21 @@ var weekRows = []weekRow{
 	{name: "on behalf of all users", perUser: true, open: func(_ *testing.T, w *week) (azcore.TokenCredential, error) {
 		return azidentity.NewOnBehalfOfCredentialWithSecret(tenantID, clientID, "", goodKey, &azidentity.OnBehalfOfCredentialOptions{ClientOptions: w.o})
 	}},
+	{name: "a signed-in user", open: func(t *testing.T, w *week) (azcore.TokenCredential, error) {
+		c, err := azidentity.NewDeviceCodeCredential(&azidentity.DeviceCodeCredentialOptions{
+			ClientOptions: w.o, TenantID: tenantID, ClientID: clientID, DisableAutomaticAuthentication: true,
+			UserPrompt: func(_ context.Context, m azidentity.DeviceCodeMessage) error {
+				return w.e.ApproveDeviceCode(m.UserCode, entratest.DefaultUsername, entratest.SignIn{})
+			},
+		})
+		if err == nil {
+			_, err = c.Authenticate(t.Context(), &armToken)
+		}
+		return c, err
+	}},
+	{name: "user's password", open: func(_ *testing.T, w *week) (azcore.TokenCredential, error) {
+		return azidentity.NewUsernamePasswordCredential(tenantID, clientID, entratest.DefaultUsername, entratest.DefaultPassword, &azidentity.UsernamePasswordCredentialOptions{ClientOptions: w.o})
+	}},
 	{name: "authorization code", open: func(t *testing.T, w *week) (azcore.TokenCredential, error) {
 		code, err := w.e.AuthorizationCode(entratest.DefaultUsername, clientID, entratest.DefaultRedirectURI)
 		if err != nil {
@@ -108,21 +123,6 @@ var weekRows = []weekRow{
 			t.Fatal(err)
 		}
 		return azidentity.NewApplicationCredential(tenantID, clientID, azidentity.AuthenticationBySecretFile(path), &azidentity.ApplicationCredentialOptions{ClientOptions: w.o})
-	}},
-	{name: "a signed-in user", open: func(t *testing.T, w *week) (azcore.TokenCredential, error) {
-		c, err := azidentity.NewDeviceCodeCredential(&azidentity.DeviceCodeCredentialOptions{
-			ClientOptions: w.o, TenantID: tenantID, ClientID: clientID, DisableAutomaticAuthentication: true,
-			UserPrompt: func(_ context.Context, m azidentity.DeviceCodeMessage) error {
-				return w.e.ApproveDeviceCode(m.UserCode, entratest.DefaultUsername, entratest.SignIn{})
-			},
-		})
-		if err == nil {
-			_, err = c.Authenticate(t.Context(), &armToken)
-		}
-		return c, err
-	}},
-	{name: "user's password", open: func(_ *testing.T, w *week) (azcore.TokenCredential, error) {
-		return azidentity.NewUsernamePasswordCredential(tenantID, clientID, entratest.DefaultUsername, entratest.DefaultPassword, &azidentity.UsernamePasswordCredentialOptions{ClientOptions: w.o})
 	}},
 	{name: "workload identity", open: func(t *testing.T, w *week) (azcore.TokenCredential, error) {
 		return azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{

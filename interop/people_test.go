@@ -21,6 +21,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	microsoft "github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+	"github.com/coreos/go-oidc/v3/oidc"
 
 	"github.com/azid-go/azidentity"
 	"github.com/azid-go/azidentity/entratest"
@@ -32,6 +33,9 @@ type signInCredential[Record any] interface {
 	Authenticate(context.Context, *policy.TokenRequestOptions) (Record, error)
 }
 
+// signInResource is the API that people sign in for. It is of no cloud.
+const signInResource = "api://10000000-0000-4000-8000-00000000000a"
+
 // signInFlows are the ways in which people sign in.
 var signInFlows = []string{"device code", "password", "browser"}
 
@@ -42,14 +46,14 @@ func TestPeople(t *testing.T) {
 	if _, err := os.Stat(python); err != nil {
 		t.Fatalf("%v: install the package python3-azure (make interop does)", err)
 	}
-	e := startEmulator(t)
+	e := startEmulator(t, "application")
 	script, err := filepath.Abs("python/browser.py")
 	if err != nil {
 		t.Fatal(err)
 	}
 	command := python + " " + script
 	t.Setenv("BROWSER", command+" %s &") // Python waits for a browser without the sign
-	t.Setenv("SSL_CERT_FILE", e.ca)
+	t.Setenv("SSL_CERT_FILE", e.environment["SSL_CERT_FILE"])
 	t.Setenv("NO_PROXY", "localhost")
 	if runtime.GOOS == "linux" {
 		// Microsoft's knows no BROWSER.
@@ -107,7 +111,7 @@ func signIn[Record any](t *testing.T, e *emulator, cred signInCredential[Record]
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	o := policy.TokenRequestOptions{Scopes: []string{resource + "/.default"}}
+	o := policy.TokenRequestOptions{Scopes: []string{signInResource + "/.default"}}
 	record, err := cred.Authenticate(ctx, &o)
 	if err != nil {
 		t.Fatal(err)
@@ -116,12 +120,32 @@ func signIn[Record any](t *testing.T, e *emulator, cred signInCredential[Record]
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.verify(t, token.Token, token.ExpiresOn)
+	checkUserToken(t, e, token.Token)
 	text, err := json.Marshal(record)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return text
+}
+
+// checkUserToken verifies a token as its API would, with a library that nobody here wrote.
+func checkUserToken(t *testing.T, e *emulator, raw string) {
+	t.Helper()
+	ctx := oidc.ClientContext(t.Context(), e.client)
+	provider, err := oidc.NewProvider(ctx, e.authority+"/"+entratest.DefaultTenantID+"/v2.0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := provider.Verifier(&oidc.Config{ClientID: signInResource}).Verify(ctx, raw)
+	if err != nil {
+		t.Fatalf("the token is not valid: %v", err)
+	}
+	var claims struct {
+		Username string `json:"preferred_username"`
+	}
+	if err := token.Claims(&claims); err != nil || claims.Username != entratest.DefaultUsername {
+		t.Errorf("the token is %q's, %v", claims.Username, err)
+	}
 }
 
 func (e *emulator) clientOptions() azcore.ClientOptions {
@@ -191,7 +215,7 @@ func (e *emulator) theirs(flow string) (signInCredential[microsoft.Authenticatio
 func (e *emulator) pythonSignIn(t *testing.T, flow string, record json.RawMessage) json.RawMessage {
 	t.Helper()
 	in, err := json.Marshal(map[string]any{
-		"authority": e.authority, "tenant": entratest.DefaultTenantID, "client": entratest.DefaultClientID, "scope": resource + "/.default",
+		"authority": e.authority, "tenant": entratest.DefaultTenantID, "client": entratest.DefaultClientID, "scope": signInResource + "/.default",
 		"flow": flow, "username": entratest.DefaultUsername, "record": record,
 	})
 	if err != nil {
@@ -200,8 +224,8 @@ func (e *emulator) pythonSignIn(t *testing.T, flow string, record json.RawMessag
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, python, "python/sign_in.py")
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "LANG=C.UTF-8", "REQUESTS_CA_BUNDLE=" + e.ca,
-		"SSL_CERT_FILE=" + e.ca, "BROWSER=" + os.Getenv("BROWSER"), "AZURE_AUTHORITY_HOST=" + e.authority}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "LANG=C.UTF-8", "REQUESTS_CA_BUNDLE=" + e.environment["SSL_CERT_FILE"],
+		"SSL_CERT_FILE=" + e.environment["SSL_CERT_FILE"], "BROWSER=" + os.Getenv("BROWSER"), "AZURE_AUTHORITY_HOST=" + e.authority}
 	cmd.Stdin = bytes.NewReader(in)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
@@ -213,8 +237,9 @@ func (e *emulator) pythonSignIn(t *testing.T, flow string, record json.RawMessag
 		Token  string          `json:"token"`
 		Record json.RawMessage `json:"record"`
 	}
-	if err := json.Unmarshal(out, &got); err != nil || strings.Count(got.Token, ".") != 2 {
+	if err := json.Unmarshal(out, &got); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+	checkUserToken(t, e, got.Token)
 	return got.Record
 }
