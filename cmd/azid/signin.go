@@ -25,7 +25,7 @@ type signInFlags struct {
 }
 
 func (f *signInFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.clientID, "client-id", "", "sign in to the application `ID` (default the Azure CLI's)")
+	cmd.Flags().StringVar(&f.clientID, "client-id", "", "sign in to application `ID` (default Azure CLI's)")
 	cmd.Flags().StringVar(&f.username, "username", "", "fill in `NAME` in the browser")
 	cmd.Flags().BoolVar(&f.noQR, "no-qr", false, "show no QR code beside a device code")
 }

@@ -22,7 +22,7 @@ func newToken() *cobra.Command {
 		Long: `Get a token and print it, and nothing else, on standard output.
 
 The environment says who asks, or a person signs in. There are no flags for
-secrets, because every user of a machine can read the arguments of its processes.
+secrets, because every user of a machine can read its processes' arguments.
 
 Credentials:
 ` + tokenCredentialsHelp() + `
