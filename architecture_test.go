@@ -1,6 +1,7 @@
 package azidentity_test
 
 import (
+	"go/ast"
 	"go/parser"
 	gotoken "go/token"
 	"io/fs"
@@ -197,6 +198,68 @@ func TestPainsTableIsTrue(t *testing.T) {
 	for _, pain := range []int{3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 17, 18, 19, 20, 21, 29, 30, 31, 34, 35, 36, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 61, 63, 64, 65, 74, 78, 79, 81} {
 		if !regexp.MustCompile(`(?m)^\| ` + strconv.Itoa(pain) + ` \|.*(Test|Fuzz|Benchmark)`).Match(table) {
 			t.Errorf("docs/pains.md has no row with a test for pain %d", pain)
+		}
+	}
+}
+
+// What the package exports names nothing that an importer cannot.
+func TestNoInternalTypesInTheAPI(t *testing.T) {
+	t.Parallel()
+	files, _ := filepath.Glob("*.go")
+	exported := 0
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(gotoken.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ours := map[string]bool{}
+		for _, i := range f.Imports {
+			if p, _ := strconv.Unquote(i.Path.Value); strings.HasPrefix(p, modulePath+"/internal/") {
+				ours[path.Base(p)] = true
+			}
+		}
+		if !ast.FileExports(f) {
+			continue
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.FuncDecl:
+				if n.Recv != nil && !ast.IsExported(receiver(n)) {
+					return false
+				}
+				exported++
+				n.Body = nil
+			case *ast.ValueSpec:
+				n.Values = nil
+			case *ast.SelectorExpr:
+				if x, ok := n.X.(*ast.Ident); ok && ours[x.Name] {
+					t.Errorf("%s: the exported API names %s.%s", name, x.Name, n.Sel.Name)
+				}
+			}
+			return true
+		})
+	}
+	if exported < 50 {
+		t.Errorf("%d exported functions and methods were looked at", exported)
+	}
+}
+
+// receiver is the name of the type that f is a method of.
+func receiver(f *ast.FuncDecl) string {
+	e := f.Recv.List[0].Type
+	for {
+		switch t := e.(type) {
+		case *ast.StarExpr:
+			e = t.X
+		case *ast.IndexExpr:
+			e = t.X
+		case *ast.Ident:
+			return t.Name
+		default:
+			return ""
 		}
 	}
 }

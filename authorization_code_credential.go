@@ -129,15 +129,21 @@ func NewAuthorizationCodeCredential(tenantID, clientID, code, redirectURI string
 // GetToken returns a token for the user, from memory if there is one. Azure SDK
 // clients call it. Failures are [*AuthenticationFailedError].
 func (c *AuthorizationCodeCredential) GetToken(ctx context.Context, opts policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	return c.app.tokenFor(ctx, &opts, c.subject, c)
+	return c.app.tokenFor(ctx, &opts, c.subject, (*authorizationCodeSource)(c))
 }
 
-// Life implements tokencache.Source.
-func (c *AuthorizationCodeCredential) Life() context.Context { return c.app.Life() }
+// An authorizationCodeSource is the credential as a [tokencache.Source].
+type authorizationCodeSource AuthorizationCodeCredential
 
-// Fetch implements tokencache.Source: it redeems the code, or waits for whoever does,
-// and goes on with the refresh token when the code is spent.
-func (c *AuthorizationCodeCredential) Fetch(ctx context.Context, q tokencache.Query) (tokencache.Token, error) {
+func (s *authorizationCodeSource) Life() context.Context { return s.app.Life() }
+
+func (s *authorizationCodeSource) Fetch(ctx context.Context, q tokencache.Query) (tokencache.Token, error) {
+	return (*AuthorizationCodeCredential)(s).fetch(ctx, q)
+}
+
+// fetch redeems the code, or waits for whoever does, and goes on with the refresh token
+// when the code is spent.
+func (c *AuthorizationCodeCredential) fetch(ctx context.Context, q tokencache.Query) (tokencache.Token, error) {
 	if err := c.checkScopes(q.Scopes); err != nil {
 		return tokencache.Token{}, err
 	}

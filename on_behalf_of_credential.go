@@ -158,7 +158,7 @@ func (c *OnBehalfOfCredential) GetToken(ctx context.Context, opts policy.TokenRe
 		}
 		subject = subjectOf(a)
 	}
-	return c.app.tokenFor(ctx, &opts, subject, c)
+	return c.app.tokenFor(ctx, &opts, subject, (*onBehalfOfSource)(c))
 }
 
 // refreshTokenLife is how long a refresh token is kept when nobody uses it: Entra's
@@ -166,13 +166,14 @@ func (c *OnBehalfOfCredential) GetToken(ctx context.Context, opts policy.TokenRe
 // new one comes with the next request.
 const refreshTokenLife = 24 * time.Hour
 
-// Fetch implements tokencache.Source.
-func (c *OnBehalfOfCredential) Fetch(ctx context.Context, q tokencache.Query) (tokencache.Token, error) {
-	return c.app.fetched(ctx, q, c.fetch)
+// An onBehalfOfSource is the credential as a [tokencache.Source].
+type onBehalfOfSource OnBehalfOfCredential
+
+func (s *onBehalfOfSource) Fetch(ctx context.Context, q tokencache.Query) (tokencache.Token, error) {
+	return s.app.fetched(ctx, q, (*OnBehalfOfCredential)(s).fetch)
 }
 
-// Life implements tokencache.Source.
-func (c *OnBehalfOfCredential) Life() context.Context { return c.app.Life() }
+func (s *onBehalfOfSource) Life() context.Context { return s.app.Life() }
 
 // errNoAssertion is what a renewal behind finds that has neither the context of a
 // call nor a refresh token. The next caller brings an assertion.

@@ -78,8 +78,8 @@ func (t *tokenFile) Authenticate(_ context.Context, f *entra.Form, _ string, _ b
 	return nil
 }
 
-// Refused has the file read once more when Entra ID finds the token expired: it
-// may have been replaced just after it was read.
+// Refused reads the file once more when Entra ID finds the token expired: it may
+// have been replaced just after it was read. The same token is not sent again.
 func (t *tokenFile) Refused(_ context.Context, e *entra.Error, f *entra.Form) bool {
 	d := present(e, f)
 	switch {
@@ -88,7 +88,11 @@ func (t *tokenFile) Refused(_ context.Context, e *entra.Error, f *entra.Form) bo
 	case (e.Has(codeIssuer) || e.Has(codeAudience)) && strings.EqualFold(d.Audience, bindingAudience) && t.proxy == nil:
 		e.Next = "the token is for AKS identity bindings: set EnableAzureProxy in the credential's options"
 	}
-	return e.Has(codeAssertionTime)
+	if !e.Has(codeAssertionTime) {
+		return false
+	}
+	now, err := readTokenFile(t.path)
+	return err == nil && now != "" && now != f.Secret("client_assertion")
 }
 
 // bindingAudience is that of service account tokens for the AKS token proxy.

@@ -11,6 +11,8 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -90,6 +92,22 @@ var weekRows = []weekRow{
 	}},
 	{name: "on behalf of all users", perUser: true, open: func(_ *testing.T, w *week) (azcore.TokenCredential, error) {
 		return azidentity.NewOnBehalfOfCredentialWithSecret(tenantID, clientID, "", goodKey, &azidentity.OnBehalfOfCredentialOptions{ClientOptions: w.o})
+	}},
+	{name: "authorization code", open: func(t *testing.T, w *week) (azcore.TokenCredential, error) {
+		code, err := w.e.AuthorizationCode(entratest.DefaultUsername, clientID, entratest.DefaultRedirectURI)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return azidentity.NewAuthorizationCodeCredential(tenantID, clientID, code, entratest.DefaultRedirectURI, &azidentity.AuthorizationCodeCredentialOptions{
+			ClientOptions: w.o, Authentication: azidentity.AuthenticationBySecret(goodKey),
+		})
+	}},
+	{name: "secret from a file", open: func(t *testing.T, w *week) (azcore.TokenCredential, error) {
+		path := filepath.Join(t.TempDir(), "secret")
+		if err := os.WriteFile(path, []byte(goodKey), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return azidentity.NewApplicationCredential(tenantID, clientID, azidentity.AuthenticationBySecretFile(path), &azidentity.ApplicationCredentialOptions{ClientOptions: w.o})
 	}},
 	{name: "workload identity", open: func(t *testing.T, w *week) (azcore.TokenCredential, error) {
 		return azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{

@@ -1,6 +1,7 @@
 package entratest
 
 import (
+	"cmp"
 	"io"
 	"net"
 	"net/http"
@@ -15,12 +16,16 @@ import (
 // loopback too, but cannot help sending an Origin when it changes something.
 func loopbackOnly(serve func(*call) reply) func(*call) reply {
 	return func(c *call) reply {
-		host, _, _ := net.SplitHostPort(c.req.RemoteAddr)
-		if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() || c.req.Header.Get("Origin") != "" {
+		if !fromThisMachine(c.req) || c.req.Header.Get("Origin") != "" {
 			return adminError(http.StatusForbidden, "the emulator's own endpoints answer programs on this machine only")
 		}
 		return serve(c)
 	}
+}
+
+func fromThisMachine(r *http.Request) bool {
+	host, _, _ := net.SplitHostPort(r.RemoteAddr)
+	return net.ParseIP(host).IsLoopback()
 }
 
 func adminError(status int, text string) reply {
@@ -93,7 +98,7 @@ func serveAssertion(c *call) reply {
 	if text := query.Get("lifetime"); text != "" {
 		lifetime, err := time.ParseDuration(text)
 		if err != nil {
-			return adminError(http.StatusBadRequest, "lifetime is not a duration such as 90m")
+			return badLifetime()
 		}
 		options = append(options, WithLifetime(lifetime))
 	}
@@ -101,9 +106,38 @@ func serveAssertion(c *call) reply {
 	if err != nil {
 		return adminError(http.StatusInternalServerError, err.Error())
 	}
+	return textReply(assertion)
+}
+
+// serveUserToken mints an access token that a user has for a web API, as text.
+// Query parameters: user (default DefaultUsername), audience (default
+// DefaultClientID), lifetime (a Go duration).
+func serveUserToken(c *call) reply {
+	query := c.req.URL.Query()
+	options := []UserTokenOption{FromOrigin(c.origin)}
+	if text := query.Get("lifetime"); text != "" {
+		lifetime, err := time.ParseDuration(text)
+		if err != nil {
+			return badLifetime()
+		}
+		options = append(options, Lasting(lifetime))
+	}
+	user, audience := cmp.Or(query.Get("user"), DefaultUsername), cmp.Or(query.Get("audience"), DefaultClientID)
+	token, err := c.e.UserToken(user, audience, options...)
+	if err != nil {
+		return adminError(http.StatusNotFound, err.Error())
+	}
+	return textReply(token)
+}
+
+func badLifetime() reply {
+	return adminError(http.StatusBadRequest, "lifetime is not a duration such as 90m")
+}
+
+func textReply(text string) reply {
 	return reply{
 		status: http.StatusOK,
 		header: http.Header{"Content-Type": {"text/plain; charset=utf-8"}},
-		body:   []byte(assertion),
+		body:   []byte(text),
 	}
 }

@@ -81,11 +81,31 @@ func TestAdminAssertion(t *testing.T) {
 	}
 }
 
+func TestAdminUserToken(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, nil)
+	_, token := admin(t, s, "GET", "user-token", "")
+	claims := claimsOf(t, token)
+	if claims["aud"] != entratest.DefaultClientID || claims["scp"] != "user_impersonation" || !strings.HasPrefix(claims["iss"].(string), s.URL) {
+		t.Errorf("claims are %v", claims)
+	}
+	_, token = admin(t, s, "GET", "user-token?user="+entratest.DefaultUsername+"&audience=api://a&lifetime=-90m", "")
+	claims = claimsOf(t, token)
+	if claims["aud"] != "api://a" || claims["exp"].(float64) > float64(time.Now().Add(-80*time.Minute).Unix()) {
+		t.Errorf("claims are %v", claims)
+	}
+	for query, want := range map[string]int{"lifetime=x": 400, "user=nobody@example.com": 404} {
+		if status, body := admin(t, s, "GET", "user-token?"+query, ""); status != want {
+			t.Errorf("%s: %d %s", query, status, body)
+		}
+	}
+}
+
 // TestAdminIsLocal asks from elsewhere, and as a web page would.
 func TestAdminIsLocal(t *testing.T) {
 	t.Parallel()
 	e := newEmulator(t, nil)
-	for _, path := range []string{"journal", "faults", "assertion"} {
+	for _, path := range []string{"journal", "faults", "assertion", "user-token"} {
 		for name, change := range map[string]func(*http.Request){
 			"another machine": func(r *http.Request) { r.RemoteAddr = "192.0.2.1:1000" },
 			"no address":      func(r *http.Request) { r.RemoteAddr = "" },

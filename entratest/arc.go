@@ -14,7 +14,7 @@ func serveArc(c *call) reply {
 	switch {
 	case !c.hasMetadata():
 		return badRequest(c, metadataMissing)
-	case !c.hasVersion("2020-06-01"):
+	case !c.hasVersion("2020-06-01", "2019-11-01"):
 		return badRequest(c, badVersion)
 	case c.cfg.ArcKeyDirectory == "":
 		c.entry.Reason = "ArcKeyDirectory is not configured, so there is nowhere to put a key"

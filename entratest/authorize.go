@@ -1,7 +1,6 @@
 package entratest
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"html/template"
@@ -27,20 +26,35 @@ func serveAuthorize(c *call) reply {
 	a, ref := c.authorization()
 	if ref != nil {
 		// Whoever asks may have made the redirect URI up: nothing is sent there.
-		return c.refusalPage(ref)
+		return c.errorPage(ref)
 	}
 	if ref := c.checkAuthorization(a); ref != nil {
 		return c.sendBack(a, c.refusalParameters(ref))
 	}
-	user, ref := c.signedIn()
-	switch {
-	case ref != nil && slices.Contains(c.prompts(), "none"):
-		return c.sendBack(a, c.refusalParameters(ref))
-	case ref != nil:
-		return c.signInPage(ref)
+	silent := slices.Contains(c.prompts(), "none")
+	if !c.wantsPage() && (silent || c.form.Get("login_hint") != "") {
+		user, ref := c.hinted()
+		switch {
+		case ref == nil:
+			return c.sendBack(a, c.grantCode(a, user, fullSignIn))
+		case silent:
+			return c.sendBack(a, c.refusalParameters(ref))
+		}
 	}
-	return c.sendBack(a, c.grantCode(a, user))
+	c.e.browsers.mu.Lock()
+	defer c.e.browsers.mu.Unlock()
+	if silent {
+		return c.silently(a)
+	}
+	b := c.e.browsers.meet(c)
+	s := &signIn{begun: c.now, segment: c.segment, dialect: c.route.dialect, form: c.form}
+	b.begin(s)
+	c.recognise(b, s)
+	return c.remember(c.nextPage(b, s, nil), b)
 }
+
+// wantsPage tells a browser from a program that cannot show a page.
+func (c *call) wantsPage() bool { return strings.Contains(c.req.Header.Get("Accept"), "text/html") }
 
 // authorization reads what has to be right before anything may be sent to the redirect
 // URI.
@@ -106,18 +120,16 @@ func (c *call) checkAuthorization(a *authorization) (ref *refusal) {
 
 func (c *call) prompts() []string { return strings.Fields(c.form.Get("prompt")) }
 
-// signedIn is single sign-on: it finds the user without asking anybody. The emulator
-// has no sign-in pages, and takes the login hint for the session of a browser.
-func (c *call) signedIn() (*User, *refusal) {
+// hinted is how a program signs a user in, which cannot show a page: the login hint
+// stands for the session of a browser.
+func (c *call) hinted() (*User, *refusal) {
 	hint := c.form.Get("login_hint")
 	u := c.tenant.user(hint)
 	switch {
 	case hint == "":
-		return nil, refuse(50058, "there is no login_hint, and nobody is signed in",
-			"A silent sign-in request was sent but no user is signed in.")
+		return nil, nobodySignedIn("there is no login_hint, and nobody is signed in")
 	case u == nil:
-		return nil, refuse(50058, "tenant "+c.tenant.ID+" has no user of the login_hint",
-			"A silent sign-in request was sent but no user is signed in.")
+		return nil, nobodySignedIn("tenant " + c.tenant.ID + " has no user of the login_hint")
 	}
 	if _, ref := c.activeUser(hint); ref != nil {
 		ref.oauth = "interaction_required" // at this endpoint
@@ -126,12 +138,16 @@ func (c *call) signedIn() (*User, *refusal) {
 	return u, nil
 }
 
+func nobodySignedIn(reason string) *refusal {
+	return refuse(50058, reason, "A silent sign-in request was sent but no user is signed in.")
+}
+
 // grantCode issues a code and returns the parameters that go to the client with it.
-func (c *call) grantCode(a *authorization, u *User) url.Values {
+func (c *call) grantCode(a *authorization, u *User, did SignIn) url.Values {
 	out := url.Values{
 		"code": {c.e.codes.issue(codeRecord{
 			tenant: c.tenant.ID, client: a.app.ClientID, user: u.ID, redirectURI: a.redirectURI, scope: a.scope,
-			nonce: c.form.Get("nonce"), did: fullSignIn, challenge: a.challenge, method: a.method, expires: c.now.Add(codeLifetime),
+			nonce: c.form.Get("nonce"), did: did, challenge: a.challenge, method: a.method, expires: c.now.Add(codeLifetime),
 		})},
 		"session_state": {newGUID()},
 	}
@@ -158,10 +174,11 @@ func (c *call) sendBack(a *authorization, parameters url.Values) reply {
 		parameters.Set("state", state)
 	}
 	if a.mode == "form_post" {
-		return page(http.StatusOK, formPostPage, struct {
+		return page(http.StatusOK, "formpost", struct {
+			titled
 			Target     template.URL // registered, so of whatever scheme the application has
 			Parameters url.Values
-		}{template.URL(a.redirectURI), parameters})
+		}{titled{"Back to " + a.app.shown()}, template.URL(a.redirectURI), parameters}, a.redirectURI)
 	}
 	separator := "?"
 	switch {
@@ -176,40 +193,5 @@ func (c *call) sendBack(a *authorization, parameters url.Values) reply {
 	}
 }
 
-// signInPage stands where Entra would ask the user.
-func (c *call) signInPage(r *refusal) reply {
-	c.entry.Reason = r.reason
-	return page(http.StatusNotImplemented, textPage, []string{
-		"The Entra ID emulator has no sign-in pages yet.",
-		"Nobody was signed in: " + r.reason + ".",
-		"Add login_hint to the request, with the username of a user of the directory who is not disabled.",
-	})
-}
-
-// refusalPage shows an error to the user, who is not sent anywhere.
-func (c *call) refusalPage(r *refusal) reply {
-	body := c.refusalBody(r)
-	return page(r.status, textPage, []string{"Sorry, but we're having trouble signing you in.", body.Description, "Emulator: " + r.reason + "."})
-}
-
-func page(status int, t *template.Template, data any) reply {
-	var b bytes.Buffer
-	if err := t.Execute(&b, data); err != nil {
-		panic(err)
-	}
-	return reply{
-		status: status,
-		header: http.Header{"Content-Type": {"text/html; charset=utf-8"}, "Referrer-Policy": {"no-referrer"}},
-		body:   b.Bytes(),
-	}
-}
-
-var (
-	textPage = template.Must(template.New("").Parse(
-		`<!DOCTYPE html><html lang="en"><head><title>Entra ID emulator</title></head><body>{{range .}}<p>{{.}}</p>{{end}}</body></html>
-`))
-	// formPostPage is OAuth 2.0 Form Post Response Mode, section 2.
-	formPostPage = template.Must(template.New("").Parse(
-		`<!DOCTYPE html><html lang="en"><head><title>Working...</title></head><body><form method="POST" action="{{.Target}}">{{range $name, $values := .Parameters}}{{range $values}}<input type="hidden" name="{{$name}}" value="{{.}}">{{end}}{{end}}<noscript><p>Script is disabled. Continue by the button.</p><input type="submit" value="Continue"></noscript></form><script>document.forms[0].submit()</script></body></html>
-`))
-)
+// shown is the application as pages name it.
+func (a *application) shown() string { return cmp.Or(a.Name, a.ClientID) }

@@ -168,6 +168,7 @@ func TestAuthorizeErrorPages(t *testing.T) {
 	}
 }
 
+// A program, which does not say that it takes HTML, names the user by login_hint.
 func TestAuthorizeWithoutPages(t *testing.T) {
 	t.Parallel()
 	e := newEmulator(t, nil)
@@ -176,7 +177,7 @@ func TestAuthorizeWithoutPages(t *testing.T) {
 			t.Errorf("prompt %s: got %v", prompt, got)
 		}
 		resp := authorize(t, e, "prompt", prompt, "login_hint", "-")
-		if text := readAll(t, resp); resp.StatusCode != http.StatusNotImplemented || !strings.Contains(text, "login_hint") {
+		if text := readAll(t, resp); resp.StatusCode != http.StatusOK || !strings.Contains(text, "<h1>Pick an account</h1>") {
 			t.Errorf("prompt %s: got %d %s", prompt, resp.StatusCode, text)
 		}
 	}

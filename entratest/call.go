@@ -56,17 +56,7 @@ func (e *Emulator) newCall(w http.ResponseWriter, r *http.Request, routes []rout
 		c.origin = scheme + "://" + strings.ToLower(r.Host)
 	}
 	c.route, c.segment = findRoute(routes, r.Method, r.URL.Path)
-	switch {
-	case c.route.dialect == adfs:
-		// ADFS serves one organisation and has no tenants: its path stands for
-		// the first.
-		c.tenant = c.directory.first()
-	case c.segment != "":
-		c.tenant = c.directory.tenant(c.segment)
-		if c.tenant == nil && c.route.dialect == dsts {
-			c.tenant = c.directory.first()
-		}
-	}
+	c.tenant = c.named()
 	switch {
 	case c.route.endpoint == EndpointAuthorize:
 		c.form = r.URL.Query()
@@ -76,6 +66,20 @@ func (e *Emulator) newCall(w http.ResponseWriter, r *http.Request, routes []rout
 	}
 	c.entry = newEntry(c)
 	return c
+}
+
+// named is the tenant that the path names, nil if there is none of that name, or it is a
+// pseudo-tenant.
+func (c *call) named() *tenant {
+	// ADFS serves one organisation and has no tenants: its path stands for the first.
+	if c.route.dialect == adfs {
+		return c.directory.first()
+	}
+	t := c.directory.tenant(c.segment)
+	if t == nil && c.segment != "" && c.route.dialect == dsts {
+		return c.directory.first()
+	}
+	return t
 }
 
 // readForm reads an urlencoded body. A body of another type has no parameters,

@@ -76,11 +76,15 @@ func (a *authorizationCodes) redeem(code string) bool {
 
 // authorizationCode is the grant of RFC 6749 section 4.1.3.
 func authorizationCode(c *call) (*grant, *refusal) {
+	code, uri := c.form.Get("code"), c.form.Get("redirect_uri")
+	rec, known := c.e.codes.find(code)
+	if known && c.tenant == nil && isPseudoTenant(c.segment) {
+		c.settle(c.directory.tenant(rec.tenant))
+	}
 	app, ref := c.namedClient()
 	if ref != nil {
 		return nil, ref
 	}
-	code, uri := c.form.Get("code"), c.form.Get("redirect_uri")
 	switch {
 	case code == "":
 		return nil, missing("code", "there is no code in the form")
@@ -97,8 +101,7 @@ func authorizationCode(c *call) (*grant, *refusal) {
 	if ref != nil {
 		return nil, ref
 	}
-	rec, ok := c.e.codes.find(code)
-	if ref := c.checkCode(app, uri, rec, ok); ref != nil {
+	if ref := c.checkCode(app, uri, rec, known); ref != nil {
 		return nil, ref
 	}
 	user, ref := c.activeUser(rec.user)

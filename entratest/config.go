@@ -82,6 +82,9 @@ type Config struct {
 	// LockoutThreshold is how many wrong passwords in a row lock an account for a
 	// minute, with AADSTS50053. Default 10.
 	LockoutThreshold int `json:"lockoutThreshold,omitempty"`
+	// VerificationCode is the code that the second factor gives on the pages: six
+	// digits. Empty: one at random each time, see [Emulator.Verifications].
+	VerificationCode string `json:"verificationCode,omitempty"`
 	// UnknownHosts are authority hosts that instance discovery refuses with
 	// invalid_instance. All others are known.
 	UnknownHosts []string `json:"unknownHosts,omitempty"`

@@ -14,6 +14,7 @@ import (
 
 var (
 	guidPattern   = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+	codePattern   = regexp.MustCompile(`^[0-9]{6}$`)
 	tenantPattern = regexp.MustCompile(`^[A-Za-z0-9.-]+$`)
 )
 
@@ -91,6 +92,9 @@ func newDirectory(cfg *Config) (*directory, error) {
 	p.deviceCodes("deviceCodes", cfg.DeviceCodes)
 	if cfg.LockoutThreshold < 0 {
 		p.add("lockoutThreshold", "%d is negative", cfg.LockoutThreshold)
+	}
+	if code := cfg.VerificationCode; code != "" && !codePattern.MatchString(code) {
+		p.add("verificationCode", "%q is not six digits", code)
 	}
 	if cfg.JournalSize < 0 {
 		p.add("journalSize", "%d is negative", cfg.JournalSize)

@@ -16,17 +16,20 @@ import (
 // Emulator is an emulated Microsoft Entra ID. It is an [http.Handler] and safe
 // for concurrent use; emulators share nothing with one another.
 type Emulator struct {
-	setup   atomic.Pointer[setup]
-	clock   func() time.Time
-	routes  []route
-	journal *journal
-	faults  faultList
-	refresh refreshTokens
-	codes   authorizationCodes
-	devices deviceCodes
-	people  people
-	arcKeys sync.Map // key to path, of Azure Arc's challenges
-	kept    sync.Map // keptKey to issued, see Config.HostsKeepTokens
+	setup    atomic.Pointer[setup]
+	clock    func() time.Time
+	routes   []route
+	journal  *journal
+	faults   faultList
+	refresh  refreshTokens
+	codes    authorizationCodes
+	devices  deviceCodes
+	people   people
+	browsers browsers
+	// consoleToken is in the forms of the console, and in nobody else's.
+	consoleToken string
+	arcKeys      sync.Map // key to path, of Azure Arc's challenges
+	kept         sync.Map // keptKey to issued, see Config.HostsKeepTokens
 
 	signing    func() *signingKey // of issued tokens
 	federation func() *signingKey // of the hosted outside issuer
@@ -78,6 +81,8 @@ func New(cfg *Config) (*Emulator, error) {
 		federation: lazySigningKey(nil, "Emulated federation token signing"),
 		defaults:   lazyDefaultCertificate(),
 		base:       "https://entratest.invalid",
+
+		consoleToken: opaque(24),
 	}
 	if e.clock == nil {
 		e.clock = time.Now

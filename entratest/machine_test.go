@@ -97,6 +97,8 @@ func TestManagedIdentityEndpoints(t *testing.T) {
 		{"no resource", entratest.EndpointCloudShell, params("", "resource", ""), []string{"Metadata", "true"}, 400, ""},
 		{"without TLS", entratest.EndpointServiceFabric, params(fabric), []string{"Secret", header}, 400, ""},
 		{"no directory for keys", entratest.EndpointAzureArc, params("2020-06-01"), []string{"Metadata", "true"}, 500, ""},
+		{"older version", entratest.EndpointAzureArc, params("2019-11-01"), []string{"Metadata", "true"}, 500, ""},
+		{"version", entratest.EndpointAzureArc, params(apps), []string{"Metadata", "true"}, 400, ""},
 	} {
 		method, target := http.MethodGet, ""
 		for name, value := range e.Environment(tt.host) {

@@ -32,6 +32,7 @@ var catalogue = map[int]struct {
 	status int
 	oauth  string
 }{
+	16000:   {400, "interaction_required"},
 	28000:   {400, "invalid_scope"},
 	50011:   {400, "invalid_request"},
 	50013:   {400, "invalid_grant"},
@@ -56,6 +57,7 @@ var catalogue = map[int]struct {
 	53003:   {400, "interaction_required"},
 	54005:   {400, "invalid_grant"},
 	65001:   {400, "invalid_grant"},
+	65004:   {400, "access_denied"},
 	70000:   {400, "invalid_grant"},
 	70003:   {400, "unsupported_grant_type"},
 	70005:   {400, "unsupported_response_type"},
@@ -72,6 +74,7 @@ var catalogue = map[int]struct {
 	90055:   {429, "temporarily_unavailable"},
 	240002:  {400, "invalid_request"},
 	500011:  {400, "invalid_resource"},
+	500121:  {400, "invalid_grant"},
 	500112:  {401, "invalid_client"},
 	500131:  {400, "invalid_grant"},
 	500133:  {400, "invalid_grant"},
@@ -123,9 +126,7 @@ func (c *call) refuse(r *refusal) reply { return jsonReply(r.status, c.refusalBo
 // refusalBody turns a refusal into Entra's error body, in the newer form whose
 // description is a single line, and tells the journal.
 func (c *call) refusalBody(r *refusal) refusalBody {
-	c.entry.Error = r.oauth
-	c.entry.Code = r.code
-	c.entry.Reason = r.reason
+	c.note(r)
 	timestamp := c.now.UTC().Format("2006-01-02 15:04:05Z")
 	body := refusalBody{
 		Error:         r.oauth,
@@ -137,11 +138,23 @@ func (c *call) refusalBody(r *refusal) refusalBody {
 		Claims:        r.claims,
 	}
 	if r.code != 0 {
-		code := strconv.Itoa(r.code)
 		body.Codes = []int{r.code}
-		body.Description = "AADSTS" + code + ": " + r.text
-		body.URI = c.origin + "/error?code=" + code
+		body.Description = r.name() + ": " + r.text
+		body.URI = c.origin + "/error?code=" + strconv.Itoa(r.code)
 	}
 	body.Description += " Trace ID: " + c.traceID + " Correlation ID: " + c.correlationID + " Timestamp: " + timestamp
 	return body
+}
+
+// note tells the journal of a refusal.
+func (c *call) note(r *refusal) {
+	c.entry.Error, c.entry.Code, c.entry.Reason = r.oauth, r.code, r.reason
+}
+
+// name is the code as people quote it.
+func (r *refusal) name() string {
+	if r.code == 0 {
+		return r.oauth
+	}
+	return "AADSTS" + strconv.Itoa(r.code)
 }

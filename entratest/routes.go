@@ -18,6 +18,8 @@ const (
 	EndpointOpenIDConfiguration Endpoint = "openidConfiguration"
 	EndpointKeys                Endpoint = "keys"
 	EndpointDeviceCode          Endpoint = "deviceCode"
+	EndpointDeviceLogin         Endpoint = "deviceLogin"
+	EndpointSignIn              Endpoint = "signIn"
 	EndpointUserRealm           Endpoint = "userRealm"
 	EndpointFederationServer    Endpoint = "federationServer"
 	EndpointAPI                 Endpoint = "api"
@@ -60,15 +62,25 @@ const (
 // stand before those with a tenant.
 func routes() []route {
 	return []route{
+		{"GET", "/_emulator", "", v2, loopbackOnly(consoleOnly(serveConsole)), true},
+		{"POST", "/_emulator", "", v2, consoleOnly(serveConsoleChange), true},
+		{"GET", "/_emulator/verifications", "", v2, loopbackOnly(serveVerifications), true},
 		{"GET", "/_emulator/journal", "", v2, loopbackOnly(serveJournal), true},
 		{"DELETE", "/_emulator/journal", "", v2, loopbackOnly(serveJournalReset), true},
 		{"GET", "/_emulator/faults", "", v2, loopbackOnly(serveFaultList), true},
 		{"POST", "/_emulator/faults", "", v2, loopbackOnly(serveFaultAdd), true},
 		{"DELETE", "/_emulator/faults", "", v2, loopbackOnly(serveFaultReset), true},
 		{"GET", "/_emulator/assertion", "", v2, loopbackOnly(serveAssertion), true},
+		{"GET", "/_emulator/user-token", "", v2, loopbackOnly(serveUserToken), true},
 		{"GET", "/_emulator/devicecodes", "", v2, loopbackOnly(serveDeviceCodeList), true},
 		{"POST", "/_emulator/devicecodes", "", v2, loopbackOnly(serveDeviceCodeDecision), true},
 		{"POST", "/_emulator/users", "", v2, loopbackOnly(serveUserChange), true},
+
+		{"GET", "/_pages/{file}", "", v2, serveAsset, true},
+		{"GET", "/devicelogin", EndpointDeviceLogin, v2, serveDeviceLogin, false},
+		{"GET", "/common/oauth2/deviceauth", EndpointDeviceLogin, v2, serveDeviceLogin, false},
+		{"GET", "/common/login", EndpointSignIn, v2, serveSignInLost, false},
+		{"POST", "/common/login", EndpointSignIn, v2, serveSignIn, false},
 
 		{"GET", "/_api/me", EndpointAPI, v2, serveMe, false},
 

@@ -1,6 +1,7 @@
 package entratest
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -35,7 +36,16 @@ const proxyPath = "/tenants/emulated"
 // NewTokenProxy starts a proxy to the emulator on a free loopback port. Requests
 // through it are in the emulator's journal, with the proxy's host, and meet its
 // faults. It panics when there is no such port. The caller closes it.
-func (e *Emulator) NewTokenProxy() *TokenProxy {
+func (e *Emulator) NewTokenProxy() *TokenProxy { return e.newTokenProxy("") }
+
+// NewTokenProxy is [Emulator.NewTokenProxy], but requests through the proxy are for the
+// server's own host, so that the issuer of their tokens is one that can be discovered.
+func (s *Server) NewTokenProxy() *TokenProxy {
+	return s.newTokenProxy(strings.TrimPrefix(s.URL, "https://"))
+}
+
+// newTokenProxy passes requests on to host, or to the proxy's own if that is empty.
+func (e *Emulator) newTokenProxy(host string) *TokenProxy {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		panic(fmt.Errorf("entratest: %w", err))
@@ -57,7 +67,7 @@ func (e *Emulator) NewTokenProxy() *TokenProxy {
 				return
 			}
 			in := r.Clone(r.Context())
-			in.URL.Path, in.URL.RawPath = "/"+rest, ""
+			in.URL.Path, in.URL.RawPath, in.Host = "/"+rest, "", cmp.Or(host, r.Host)
 			e.ServeHTTP(w, in)
 		}),
 		ReadHeaderTimeout: 30 * time.Second,

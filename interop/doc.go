@@ -7,7 +7,11 @@
 //
 //	make interop
 //
-// They run in a network namespace of their own, in which there is nothing but
-// loopback: a forgotten setting fails instead of reaching Microsoft. See
-// isolate_linux_test.go.
+// They run in namespaces of their own, with no network but loopback: a forgotten
+// setting fails instead of reaching Microsoft. See isolate_linux_test.go.
+//
+// TestMatrix writes docs/interop.md, if it is told to by -update; flows_test.go is
+// its table of what the peers do. TestWire compares what Microsoft's credentials
+// for Go and ours send, field by field; wire_differences_test.go is its table of
+// what differs, and why.
 package interop

@@ -13,15 +13,15 @@ import (
 	"unsafe"
 )
 
-const namespacesRefused = `these tests run in a network namespace that has nothing but loopback, and this system refuses to make one: %w
+const namespacesRefused = `these tests run in namespaces of their own, with no network but loopback and an empty /var/opt, and this system refuses to make them: %w
 Do one of these:
   run them as root
   allow user namespaces:      sysctl -w user.max_user_namespaces=10000 kernel.unprivileged_userns_clone=1
   on Ubuntu 24.04 and later:  sysctl -w kernel.apparmor_restrict_unprivileged_userns=0
-  in a container:             give it --cap-add SYS_ADMIN, or no network but loopback (--network none)`
+  in a container:             give it --cap-add SYS_ADMIN`
 
-// runAlone runs this test binary again, with the same arguments, where there is
-// no network but loopback, and returns its exit status.
+// runAlone runs this test binary again, with the same arguments, in namespaces of
+// its own, and returns its exit status.
 func runAlone(env []string) (int, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -31,14 +31,12 @@ func runAlone(env []string) (int, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var attempts []*syscall.SysProcAttr
-	if onlyLoopback() {
-		attempts = append(attempts, &syscall.SysProcAttr{})
-	}
+	const alone = syscall.CLONE_NEWNET | syscall.CLONE_NEWNS
 	if os.Geteuid() == 0 {
-		attempts = append(attempts, &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET})
+		attempts = append(attempts, &syscall.SysProcAttr{Cloneflags: alone})
 	}
 	attempts = append(attempts, &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET,
+		Cloneflags:  syscall.CLONE_NEWUSER | alone,
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}},
 		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}},
 	})
@@ -68,13 +66,22 @@ func endWithThis(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 }
 
-// isolated brings loopback up, and makes sure that there is nothing else.
+// isolated brings loopback up, makes sure that there is nothing else, and puts an
+// empty directory in the place of /var/opt: clients look for the keys of Azure Arc's
+// agent nowhere else.
 func isolated() error {
-	if err := loopbackUp(); err != nil && !onlyLoopback() {
+	if err := loopbackUp(); err != nil {
 		return fmt.Errorf(namespacesRefused, err)
 	}
 	if !onlyLoopback() {
 		return fmt.Errorf(namespacesRefused, errors.New("there are other interfaces than loopback, or loopback is down"))
+	}
+	// What is mounted here is not to be seen from outside.
+	if err := syscall.Mount("none", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf(namespacesRefused, os.NewSyscallError("mount", err))
+	}
+	if err := syscall.Mount("none", "/var/opt", "tmpfs", syscall.MS_NOSUID|syscall.MS_NODEV, ""); err != nil {
+		return fmt.Errorf(namespacesRefused, fmt.Errorf("mounting an empty /var/opt: %w", err))
 	}
 	return nil
 }

@@ -7,21 +7,10 @@ import (
 	"testing"
 )
 
-// TestJavaScript lets Microsoft's @azure/identity get tokens from the emulator.
-func TestJavaScript(t *testing.T) {
-	t.Parallel()
+// startJavaScript starts @azure/identity.
+func startJavaScript(t *testing.T, e *emulator) func(*testing.T, ask) answer {
 	if _, err := os.Stat("js/node_modules/@azure/identity"); err != nil {
 		t.Fatalf("%v: run npm ci in interop/js (make interop does)", err)
 	}
-	e := startEmulator(t)
-	env := []string{"NODE_EXTRA_CA_CERTS=" + e.ca}
-	for _, proof := range proofs {
-		t.Run(proof, func(t *testing.T) {
-			e.peerToken(t, peerRequest{Proof: proof}, env, "node", "js/get_token.mjs")
-			r := e.expectRequest(t, "msal.js.node", proof)
-			if _, sent := r.AssertionHeader["x5c"]; sent != (proof == "chain") {
-				t.Errorf("a chain was sent: %t", sent)
-			}
-		})
-	}
+	return startProgram(t, e, "node", "js/get_token.mjs")
 }

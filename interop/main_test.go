@@ -19,7 +19,7 @@ const (
 )
 
 // TestMain runs the tests in a copy of this process that has no network but
-// loopback. What may need the network, building azid, is done before.
+// loopback, and a /var/opt of its own. What may need the network, building azid, is done before.
 func TestMain(m *testing.M) {
 	if os.Getenv(isolatedVar) != "" {
 		if err := isolated(); err != nil {
@@ -62,7 +62,7 @@ func neutral(env []string) []string {
 	for _, kv := range env {
 		name, _, _ := strings.Cut(strings.ToUpper(kv), "=")
 		drop := strings.HasSuffix(name, "_PROXY") || strings.HasSuffix(name, "_CA_BUNDLE") || name == "REGION_NAME"
-		for _, prefix := range []string{"AZURE_", "MSAL_", "MSI_", "IDENTITY_", "IMDS_", "SSL_CERT_", "NODE_", "PYTHON"} {
+		for _, prefix := range []string{"AZURE_", "MSAL_", "MSI_", "IDENTITY_", "IMDS_", "DEFAULT_IDENTITY_", "SYSTEM_OIDC", "ACTIONS_ID_TOKEN_", "SSL_CERT_", "NODE_", "PYTHON"} {
 			drop = drop || strings.HasPrefix(name, prefix)
 		}
 		if !drop {

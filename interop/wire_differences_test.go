@@ -5,6 +5,7 @@ package interop_test
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -15,11 +16,12 @@ import (
 	"github.com/azid-go/azidentity/entratest"
 )
 
-// What is compared here is what service principals send: method, host, path,
-// query, header fields, form fields, and the header and claims of assertions,
-// with their number and order. Not compared: retries and their timing (azcore's
-// on both sides), HTTP/2 framing, and detection of the region by the instance
-// metadata service, whose address Microsoft's library does not let anyone change.
+// What is compared here is what service principals and managed identities send:
+// method, scheme, host, path, query, header fields, form fields, and the header and
+// claims of assertions, with their number and order. Not compared: retries of the
+// token endpoint (azcore's on both sides) and of Service Fabric's, the pauses before
+// all retries, HTTP/2 framing, and detection of the region by the instance metadata
+// service.
 
 // A difference is one thing that Microsoft's credential sent and ours did not,
 // or the other way round, or differently.
@@ -71,7 +73,7 @@ func compare(theirs, ours run) []difference {
 }
 
 func summary(r request) string {
-	return r.fields["method"] + " https://" + r.fields["host"] + r.fields["path"]
+	return r.fields["method"] + " " + r.fields["scheme"] + "://" + r.fields["host"] + r.fields["path"]
 }
 
 func compareFields(a, b request) []difference {
@@ -236,6 +238,81 @@ var knownDifferences = []knownDifference{
 			return (d.field == "header.X-Client-Os" || d.field == "header.X-Client-Cpu") && d.ours == ""
 		},
 	}, {
+		"assertion-expired-unsent",
+		"`AssertionFromFile` does not send a token that has expired",
+		"Entra ID would refuse it; the error shows when it expired, and nothing has left the machine. A service account's token is sent all the same, as the machine's clock may be what is wrong.",
+		func(s scenario, d difference) bool {
+			return s.proof == "file, expired" && d.kind == "token" && onlyTheirs(d)
+		},
+	}, {
+		"pipelines-headers",
+		"the request to Azure Pipelines has `client-request-id`, `x-client-SKU`, `x-client-ver` and `Content-Type: application/json`",
+		"The first three name the request and the library in the service's logs. Python and JavaScript send the type as well.",
+		func(_ scenario, d difference) bool {
+			switch d.field {
+			case "header.Client-Request-Id", "header.X-Client-Sku", "header.X-Client-Ver", "header.Content-Type":
+				return d.kind == "pipelines" && d.theirs == ""
+			}
+			return false
+		},
+	}, {
+		"machine-headers",
+		"no `x-client-SKU`, `x-client-ver` and `x-ms-client-request-id` to the metadata service of virtual machines",
+		"Telemetry, and an ID that nothing prints. The User-Agent names the library.",
+		func(_ scenario, d difference) bool {
+			switch d.field {
+			case "header.X-Client-Sku", "header.X-Client-Ver", "header.X-Ms-Client-Request-Id":
+				return d.kind == "managed-identity" && d.ours == ""
+			}
+			return false
+		},
+	}, {
+		"machine-metadata",
+		"`Metadata: true` to App Service and Azure ML as well",
+		"Azure Automation, which has App Service's variables, demands it; others do not mind. Python's MSAL and JavaScript's send it too, each to one of them.",
+		func(s scenario, d difference) bool {
+			return (s.host == entratest.EndpointAppService || s.host == entratest.EndpointAzureML) &&
+				d.field == "header.Metadata" && d.theirs == "" && d.ours == "true"
+		},
+	}, {
+		"machine-empty-clientid",
+		"no `clientid` to Azure ML when neither the options nor DEFAULT_IDENTITY_CLIENT_ID name an identity",
+		"Microsoft's sends it without a value.",
+		func(s scenario, d difference) bool {
+			return s.host == entratest.EndpointAzureML && d.field == "query.clientid" && d.theirs == "(empty)" && d.ours == ""
+		},
+	}, {
+		"machine-starting",
+		"404 and 410 of App Service, Azure ML, Cloud Shell and Azure Arc are asked again",
+		"An agent that starts or is updated answers so. JavaScript asks all hosts again as well. A 404 of Service Fabric is final, as documented.",
+		func(s scenario, d difference) bool {
+			return s.host != entratest.EndpointIMDS && s.faulted(http.StatusNotFound, http.StatusGone) &&
+				(d.kind == "managed-identity" && d.field == "repeat" && d.theirs == "" || d.field == "outcome" && d.theirs == "[an error]" && d.ours == "[a token]")
+		},
+	}, {
+		"machine-updated",
+		"a 410 of the metadata service is asked again seven times, ten seconds apart, not six times with growing pauses",
+		"The update that it stands for takes up to 70 seconds, by Microsoft's documentation: the token is there sooner, and the last try is not too early.",
+		func(s scenario, d difference) bool {
+			return s.host == entratest.EndpointIMDS && s.faulted(http.StatusGone) && d.field == "repeat" && d.theirs == ""
+		},
+	}, {
+		"machine-revocation",
+		"with EnableCAE, Service Fabric is told so (`xms_cc`), and with claims Service Fabric and App Service are told which token was refused (`token_sha256_to_refresh`; to App Service with `api-version=2025-03-30`)",
+		"Otherwise the host may answer with the token that was refused, from its own memory. MSAL for JavaScript does so on Service Fabric.",
+		func(s scenario, d difference) bool {
+			if s.host != entratest.EndpointServiceFabric && s.host != entratest.EndpointAppService {
+				return false
+			}
+			switch d.field {
+			case "query.xms_cc", "query.token_sha256_to_refresh":
+				return d.theirs == ""
+			case "query.api-version":
+				return d.theirs == "2019-08-01" && d.ours == "2025-03-30"
+			}
+			return false
+		},
+	}, {
 		"header-return-client-request-id",
 		"no `return-client-request-id: false`",
 		"That is the server's default.",
@@ -251,6 +328,11 @@ func onlyTheirs(d difference) bool { return d.field == "request" && d.ours == ""
 // discovers reports whether we have to ask about the authority.
 func (s scenario) discovers() bool {
 	return strings.HasSuffix(s.authority, ".example") && !s.skip && s.tenant != "adfs"
+}
+
+// faulted reports whether the machine's endpoint answers with one of the statuses.
+func (s scenario) faulted(statuses ...int) bool {
+	return s.fault != nil && slices.Contains(statuses, s.fault.Status)
 }
 
 var differenceRow = regexp.MustCompile("(?m)^\\| *`([a-z0-9-]+)` *\\|")

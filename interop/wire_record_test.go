@@ -4,6 +4,7 @@ package interop_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -18,15 +19,19 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/azid-go/azidentity/entratest"
 )
 
 // A recorder writes down the requests that go through it to the emulator.
 type recorder struct {
-	emulator http.Handler
+	emulator    http.Handler
+	certificate *x509.Certificate // of the server with TLS
 
 	mu       sync.Mutex // guards requests
 	requests []request
@@ -40,23 +45,31 @@ type request struct {
 	fields map[string]string
 }
 
-// newRecorder starts a TLS server in front of the emulator, and returns it with
-// a client that takes every host to it.
-func newRecorder(t *testing.T, emulator http.Handler) (*recorder, *http.Client) {
+// newRecorder starts servers in front of the emulator, one with TLS and one without,
+// and returns a client that takes every host to them.
+func newRecorder(t *testing.T, emulator *entratest.Emulator) (*recorder, *http.Client) {
 	t.Helper()
 	r := &recorder{emulator: emulator}
-	s := httptest.NewTLSServer(r)
-	t.Cleanup(s.Close)
+	secure, plain := httptest.NewTLSServer(r), httptest.NewServer(r)
+	t.Cleanup(secure.Close)
+	t.Cleanup(plain.Close)
+	r.certificate = secure.Certificate()
 	roots := x509.NewCertPool()
-	roots.AddCert(s.Certificate())
+	roots.AddCert(r.certificate)
+	dial := func(s *httptest.Server) func(context.Context, string, string) (net.Conn, error) {
+		return func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, s.Listener.Addr().String())
+		}
+	}
 	transport := &http.Transport{
 		// The server's certificate is for example.com, whatever is asked of it.
 		TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "example.com", MinVersion: tls.VersionTLS12},
-		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, s.Listener.Addr().String())
-		},
+		DialContext:     dial(secure),
 	}
+	withoutTLS := &http.Transport{DialContext: dial(plain)}
+	transport.RegisterProtocol("http", withoutTLS)
 	t.Cleanup(transport.CloseIdleConnections)
+	t.Cleanup(withoutTLS.CloseIdleConnections)
 	return r, &http.Client{
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -64,21 +77,45 @@ func newRecorder(t *testing.T, emulator http.Handler) (*recorder, *http.Client) 
 }
 
 func (r *recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	body, err := io.ReadAll(req.Body)
-	if err != nil {
+	if err := r.record(req); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
+	}
+	r.emulator.ServeHTTP(w, req)
+}
+
+func (r *recorder) record(req *http.Request) error {
+	var body []byte
+	if req.Body != nil {
+		var err error
+		if body, err = io.ReadAll(req.Body); err != nil {
+			return err
+		}
+		req.Body = io.NopCloser(bytes.NewReader(body))
 	}
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
+		return err
 	}
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.requests = append(r.requests, newRequest(req, form, time.Now()))
-	r.mu.Unlock()
-	req.Body = io.NopCloser(bytes.NewReader(body))
-	r.emulator.ServeHTTP(w, req)
+	return nil
+}
+
+// A recordingTransport writes down the requests that go through it to the emulator
+// in this process, without sockets: time in a testing/synctest bubble goes on.
+type recordingTransport struct {
+	recorder *recorder
+	emulator *entratest.Transport
+}
+
+func (r recordingTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	if err := r.recorder.record(req); err != nil {
+		return nil, err
+	}
+	return r.emulator.RoundTrip(req)
 }
 
 // take returns the requests since the last time. IDs of assertions become
@@ -104,9 +141,13 @@ func (r *recorder) take() []request {
 }
 
 func newRequest(r *http.Request, form url.Values, now time.Time) request {
-	f := map[string]string{"method": r.Method, "host": r.Host, "path": r.URL.Path}
+	scheme := cmp.Or(r.URL.Scheme, "http")
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	f := map[string]string{"method": r.Method, "scheme": scheme, "host": cmp.Or(r.Host, r.URL.Host), "path": r.URL.Path}
 	for name, v := range r.URL.Query() {
-		f["query."+name] = strings.Join(v, " and ")
+		f["query."+name] = cmp.Or(strings.Join(v, " and "), "(empty)")
 	}
 	for name, v := range r.Header {
 		f["header."+name] = headerValue(name, strings.Join(v, " and "))
@@ -122,14 +163,30 @@ func newRequest(r *http.Request, form url.Values, now time.Time) request {
 		case "refresh_token":
 			f["form."+name] = "present"
 		default:
-			f["form."+name] = value
+			f["form."+name] = cmp.Or(value, "(empty)")
 		}
 	}
 	return request{kind: kindOf(r.URL.Path), fields: f}
 }
 
+// machinePaths are those of the managed identity endpoints.
+var machinePaths = func() (all []string) {
+	for _, host := range machineEndpoints {
+		for _, value := range (*entratest.Emulator)(nil).Environment(host) {
+			if u, err := url.Parse(value); err == nil && len(u.Path) > 1 {
+				all = append(all, u.Path)
+			}
+		}
+	}
+	return append(all, "/metadata/identity/oauth2/token")
+}()
+
 func kindOf(path string) string {
 	switch {
+	case strings.HasSuffix(path, "/oidctoken"):
+		return "pipelines"
+	case slices.Contains(machinePaths, path):
+		return "managed-identity"
 	case strings.HasSuffix(path, "/token"):
 		return "token"
 	case strings.HasSuffix(path, "/.well-known/openid-configuration"):
@@ -146,12 +203,18 @@ var uuid = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a
 // the product, the machine or the request, their form.
 func headerValue(name, value string) string {
 	switch name {
-	case "Client-Request-Id":
+	case "Client-Request-Id", "X-Ms-Client-Request-Id":
 		if uuid.MatchString(value) {
 			return "a UUID"
 		}
 	case "X-Client-Ver", "Content-Length":
 		return "present"
+	case "Authorization", "Secret", "X-Identity-Header":
+		scheme, key, _ := strings.Cut(value, " ")
+		if scheme == "Basic" {
+			return "Basic, " + fmt.Sprintf("%d bytes", len(key)) // a new one each time
+		}
+		return digest(value)
 	case "User-Agent":
 		product, _, _ := strings.Cut(value, "/")
 		return product

@@ -4,17 +4,22 @@ package interop_test
 
 import (
 	"context"
+	"crypto/sha1" // the hash by which Service Fabric names its certificate
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	microsoft "github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
-	"github.com/azid-go/azidentity"
 	"github.com/azid-go/azidentity/entratest"
 )
 
@@ -31,18 +36,24 @@ const (
 // are asked of it in turn.
 type scenario struct {
 	name      string
-	proof     string // see runBoth
+	proof     string // see construct
 	tenant    string // default entratest.DefaultTenantID
 	authority string // default none
 	env       map[string]string
 	skip      bool // instance discovery
 	requests  []policy.TokenRequestOptions
 	fails     bool // every request
+
+	host  entratest.Endpoint // where the credential is, if not just anywhere
+	id    identity           // of the machine
+	fault *entratest.Fault   // of the machine's endpoint, in virtual time
 }
 
 // scenarios is what is compared: service principals, for themselves and on behalf of
-// a user. wire_differences_test.go says what that leaves out.
-func scenarios() []scenario {
+// a user, and managed identities. wire_differences_test.go says what that leaves out.
+func scenarios() []scenario { return append(applicationScenarios(), machineScenarios()...) }
+
+func applicationScenarios() []scenario {
 	one := []policy.TokenRequestOptions{{Scopes: []string{scope}}}
 	several := []policy.TokenRequestOptions{ // the second is in the cache
 		{Scopes: []string{scope}}, {Scopes: []string{scope}}, {Scopes: []string{otherScope}},
@@ -78,6 +89,23 @@ func scenarios() []scenario {
 		}})
 		add(scenario{name: "on behalf of, " + proof + " cae", proof: "obo " + proof, requests: []policy.TokenRequestOptions{{Scopes: []string{scope}, EnableCAE: true}}})
 	}
+	for _, proof := range []string{"file", "workload", "pipelines"} {
+		for _, cae := range []bool{false, true} {
+			for _, claims := range []string{"", challenge} {
+				add(scenario{name: fmt.Sprintf("%s cae=%t claims=%t", proof, cae, claims != ""), proof: proof, requests: []policy.TokenRequestOptions{
+					{Scopes: []string{scope}, EnableCAE: cae, Claims: claims},
+				}})
+			}
+		}
+		add(scenario{name: proof + " several", proof: proof, requests: several})
+		add(scenario{name: proof + " private, no discovery", proof: proof, authority: "https://" + privateHost, skip: true, requests: one})
+		add(scenario{name: proof + " private, discovery", proof: proof, authority: "https://" + privateHost, requests: one})
+		add(scenario{name: proof + " region", proof: proof, env: map[string]string{"AZURE_REGIONAL_AUTHORITY_NAME": "westeurope"}, requests: one})
+	}
+	for _, proof := range []string{"file", "workload"} {
+		add(scenario{name: proof + " expired", proof: proof + ", expired", requests: one, fails: true})
+	}
+	add(scenario{name: "pipelines, wrong system access token", proof: "pipelines, wrong token", requests: one, fails: true})
 	for _, host := range []string{
 		"login.windows.net", "login.microsoft.com", "sts.windows.net",
 		"login.microsoftonline.us", "login.usgovcloudapi.net", "login.partner.microsoftonline.cn", "login.chinacloudapi.cn",
@@ -108,6 +136,17 @@ func scenarios() []scenario {
 // compares the requests. What differs is in the table of known differences,
 // and everything in the table occurs.
 func TestWire(t *testing.T) {
+	makeArcKeys(t)
+	extra := entratest.DefaultTenant()
+	extra.ID, extra.Domains = otherTenant, nil
+	emulator, err := entratest.New(&entratest.Config{
+		Tenants:         []entratest.Tenant{entratest.DefaultTenant(), extra},
+		UnknownHosts:    []string{refusedHost},
+		ArcKeyDirectory: arcKeys,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	occurred := map[string]bool{}
 	all, ran := scenarios(), 0
 	for _, s := range all {
@@ -115,9 +154,16 @@ func TestWire(t *testing.T) {
 			for name, value := range s.env {
 				t.Setenv(name, value)
 			}
-			theirs, ours := runBoth(t, s)
+			if s.host != "" {
+				for name, value := range (*entratest.Emulator)(nil).Environment(s.host) {
+					t.Setenv(name, value)
+				}
+				// Microsoft's library knows one address of the metadata service.
+				t.Setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", "")
+			}
+			theirs, ours := runBoth(t, s, emulator)
 			for _, outcome := range ours.outcomes {
-				if outcome != "a token" && !s.fails {
+				if (outcome == "a token") == s.fails {
 					t.Errorf("got %s", outcome)
 				}
 			}
@@ -148,91 +194,80 @@ type run struct {
 	outcomes []string // of each GetToken
 }
 
-// runBoth runs s with Microsoft's credential, then with ours, against one emulator.
-func runBoth(t *testing.T, s scenario) (theirs, ours run) {
+// runBoth runs s with Microsoft's credential, then with ours, against the emulator.
+func runBoth(t *testing.T, s scenario, emulator *entratest.Emulator) (theirs, ours run) {
 	t.Helper()
-	tenant := s.tenant
-	if tenant == "" {
-		tenant = entratest.DefaultTenantID
+	if s.fault == nil {
+		recorder, client := newRecorder(t, emulator)
+		return runThere(t, s, emulator, recorder, client)
 	}
-	extra := entratest.DefaultTenant()
-	extra.ID, extra.Domains = otherTenant, nil
-	emulator, err := entratest.New(&entratest.Config{
-		Tenants:      []entratest.Tenant{entratest.DefaultTenant(), extra},
-		UnknownHosts: []string{refusedHost},
+	synctest.Test(t, func(t *testing.T) {
+		recorder := &recorder{}
+		client := &http.Client{Transport: recordingTransport{recorder, emulator.Transport()}}
+		theirs, ours = runThere(t, s, emulator, recorder, client)
 	})
-	if err != nil {
+	return theirs, ours
+}
+
+// A stage is what the credentials of a scenario are constructed of.
+type stage struct {
+	scenario
+	emulator  *entratest.Emulator
+	options   func() azcore.ClientOptions
+	secret    string
+	user      string // the token that a user has for the application
+	tokenFile string // with a federated assertion
+}
+
+func runThere(t *testing.T, s scenario, emulator *entratest.Emulator, recorder *recorder, client *http.Client) (theirs, ours run) {
+	t.Helper()
+	if s.tenant == "" {
+		s.tenant = entratest.DefaultTenantID
+	}
+	st := &stage{
+		scenario: s, emulator: emulator, secret: entratest.DefaultClientSecret,
+		options: func() azcore.ClientOptions {
+			o := azcore.ClientOptions{Transport: client, Cloud: cloud.Configuration{ActiveDirectoryAuthorityHost: s.authority}}
+			if s.fault == nil {
+				o.Retry.MaxRetries = -1
+			}
+			return o
+		},
+		tokenFile: filepath.Join(t.TempDir(), "token"),
+	}
+	if s.proof == "wrong secret" {
+		st.secret = "wrong"
+	}
+	var err error
+	if st.user, err = emulator.UserToken(entratest.DefaultUsername, entratest.DefaultClientID); err != nil {
 		t.Fatal(err)
 	}
-	recorder, client := newRecorder(t, emulator)
-	options := func() azcore.ClientOptions {
-		return azcore.ClientOptions{
-			Transport: client, Retry: policy.RetryOptions{MaxRetries: -1},
-			Cloud: cloud.Configuration{ActiveDirectoryAuthorityHost: s.authority},
-		}
+	lifetime := time.Hour
+	if strings.HasSuffix(s.proof, ", expired") {
+		lifetime = -time.Hour
 	}
-	assertion := func(context.Context) (string, error) {
-		return emulator.FederatedAssertion(entratest.DefaultFederatedSubject)
+	if err := emulator.WriteServiceAccountToken(st.tokenFile, entratest.DefaultFederatedSubject, entratest.WithLifetime(lifetime)); err != nil {
+		t.Fatal(err)
 	}
-	certs, key := emulator.DefaultCertificate()
-	secret, additional := entratest.DefaultClientSecret, []string{"*"}
-	if s.proof == "wrong secret" {
-		secret = "wrong"
+	t.Setenv("SYSTEM_OIDCREQUESTURI", emulator.PipelinesRequestURI())
+	if s.host == entratest.EndpointServiceFabric {
+		t.Setenv("IDENTITY_ENDPOINT", strings.Replace(os.Getenv("IDENTITY_ENDPOINT"), "http:", "https:", 1))
+		sum := sha1.Sum(recorder.certificate.Raw)
+		t.Setenv("IDENTITY_SERVER_THUMBPRINT", hex.EncodeToString(sum[:]))
 	}
-
-	var a, b azcore.TokenCredential
-	var errA, errB error
-	switch s.proof {
-	case "secret", "wrong secret":
-		a, errA = microsoft.NewClientSecretCredential(tenant, entratest.DefaultClientID, secret, &microsoft.ClientSecretCredentialOptions{
-			ClientOptions: options(), AdditionallyAllowedTenants: additional, DisableInstanceDiscovery: s.skip,
-		})
-		b, errB = azidentity.NewClientSecretCredential(tenant, entratest.DefaultClientID, secret, &azidentity.ClientSecretCredentialOptions{
-			ClientOptions: options(), AdditionallyAllowedTenants: additional, DisableInstanceDiscovery: s.skip,
-		})
-	case "certificate", "chain":
-		a, errA = microsoft.NewClientCertificateCredential(tenant, entratest.DefaultClientID, certs, key, &microsoft.ClientCertificateCredentialOptions{
-			ClientOptions: options(), AdditionallyAllowedTenants: additional, DisableInstanceDiscovery: s.skip, SendCertificateChain: s.proof == "chain",
-		})
-		b, errB = azidentity.NewClientCertificateCredential(tenant, entratest.DefaultClientID, certs, key, &azidentity.ClientCertificateCredentialOptions{
-			ClientOptions: options(), AdditionallyAllowedTenants: additional, DisableInstanceDiscovery: s.skip, SendCertificateChain: s.proof == "chain",
-		})
-	case "assertion":
-		a, errA = microsoft.NewClientAssertionCredential(tenant, entratest.DefaultClientID, assertion, &microsoft.ClientAssertionCredentialOptions{
-			ClientOptions: options(), AdditionallyAllowedTenants: additional, DisableInstanceDiscovery: s.skip,
-		})
-		b, errB = azidentity.NewClientAssertionCredential(tenant, entratest.DefaultClientID, assertion, &azidentity.ClientAssertionCredentialOptions{
-			ClientOptions: options(), AdditionallyAllowedTenants: additional, DisableInstanceDiscovery: s.skip,
-		})
-	default:
-		user, err := emulator.UserToken(entratest.DefaultUsername, entratest.DefaultClientID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		theirs := &microsoft.OnBehalfOfCredentialOptions{ClientOptions: options(), SendCertificateChain: s.proof == "obo chain"}
-		ours := &azidentity.OnBehalfOfCredentialOptions{ClientOptions: options(), SendCertificateChain: s.proof == "obo chain"}
-		switch s.proof {
-		case "obo secret":
-			a, errA = microsoft.NewOnBehalfOfCredentialWithSecret(tenant, entratest.DefaultClientID, user, secret, theirs)
-			b, errB = azidentity.NewOnBehalfOfCredentialWithSecret(tenant, entratest.DefaultClientID, user, secret, ours)
-		case "obo certificate", "obo chain":
-			a, errA = microsoft.NewOnBehalfOfCredentialWithCertificate(tenant, entratest.DefaultClientID, user, certs, key, theirs)
-			b, errB = azidentity.NewOnBehalfOfCredentialWithCertificate(tenant, entratest.DefaultClientID, user, certs, key, ours)
-		case "obo assertion":
-			a, errA = microsoft.NewOnBehalfOfCredentialWithClientAssertions(tenant, entratest.DefaultClientID, user, assertion, theirs)
-			b, errB = azidentity.NewOnBehalfOfCredentialWithClientAssertions(tenant, entratest.DefaultClientID, user, assertion, ours)
-		default:
-			t.Fatalf("no proof %q", s.proof)
-		}
-	}
+	a, errA := st.theirs()
+	b, errB := st.ours()
 	if err := errors.Join(errA, errB); err != nil {
 		t.Fatal(err)
 	}
 	life := func(cred azcore.TokenCredential) (r run) {
+		if s.fault != nil {
+			defer emulator.Inject(*s.fault)()
+		}
 		for _, o := range s.requests {
 			token, err := cred.GetToken(t.Context(), o)
 			switch {
-			case err != nil && strings.Contains(err.Error(), secret):
+			case err != nil && strings.Contains(err.Error(), st.secret):
 				t.Errorf("%T: the error contains the secret", cred)
 			case err != nil:
 				t.Logf("%T: %v", cred, err)
@@ -247,4 +282,23 @@ func runBoth(t *testing.T, s scenario) (theirs, ours run) {
 		return r
 	}
 	return life(a), life(b)
+}
+
+// assertion is a callback for a client assertion.
+func (s *stage) assertion(context.Context) (string, error) {
+	return s.emulator.FederatedAssertion(entratest.DefaultFederatedSubject)
+}
+
+// systemToken is what the pipeline's job shows.
+func (s *stage) systemToken() string {
+	if s.proof == "pipelines, wrong token" {
+		return "wrong"
+	}
+	return entratest.DefaultSystemAccessToken
+}
+
+// readFile is how users of Microsoft's library present a token from a file.
+func (s *stage) readFile(context.Context) (string, error) {
+	text, err := os.ReadFile(s.tokenFile)
+	return string(text), err
 }

@@ -29,6 +29,7 @@ type demoLab struct {
 	dir             string // private and temporary
 	certificateFile string
 	tokenFile       string
+	proxy           *entratest.TokenProxy // of an AKS cluster with an identity binding
 	restore         func()
 	issuers         map[string]*oidc.Provider
 }
@@ -45,7 +46,7 @@ func newDemoLab(ctx context.Context) (*demoLab, error) {
 		_ = os.RemoveAll(dir)
 		return nil, err
 	}
-	l := &demoLab{server: server, config: cfg, dir: dir, issuers: map[string]*oidc.Provider{}}
+	l := &demoLab{server: server, config: cfg, dir: dir, proxy: server.NewTokenProxy(), issuers: map[string]*oidc.Provider{}}
 	l.restore = replaceEnvironment(nil)
 	err = l.writeFiles()
 	if err == nil {
@@ -70,6 +71,7 @@ func (l *demoLab) warmUp(ctx context.Context) error {
 }
 
 func (l *demoLab) close() {
+	l.proxy.Close()
 	l.server.Close()
 	l.restore()
 	_ = os.RemoveAll(l.dir)
@@ -276,7 +278,7 @@ func replaceEnvironment(env map[string]string) (restore func()) {
 }
 
 func isCredentialVariable(name string) bool {
-	for _, prefix := range []string{"AZURE_", "MSAL_", "SYSTEM_OIDC", "MSI_", "IDENTITY_", "IMDS_", "DEFAULT_IDENTITY_"} {
+	for _, prefix := range []string{"AZURE_", "MSAL_", "SYSTEM_OIDC", "ACTIONS_ID_TOKEN_", "MSI_", "IDENTITY_", "IMDS_", "DEFAULT_IDENTITY_"} {
 		if strings.HasPrefix(strings.ToUpper(name), prefix) {
 			return true
 		}

@@ -50,6 +50,12 @@ func demoRows() []demoRow {
 		{credential: "ClientCertificateCredential", how: "PS256", open: openCertificate(false)},
 		{credential: "ClientCertificateCredential", how: "PS256, chain", open: openCertificate(true)},
 		{credential: "ClientAssertionCredential", how: "OIDC token", open: openAssertion},
+		{credential: "ClientAssertionCredential", how: "GitHub token", open: openGitHubActions,
+			env: func(l *demoLab) map[string]string {
+				return map[string]string{
+					"ACTIONS_ID_TOKEN_REQUEST_URL": l.server.ActionsRequestURL(), "ACTIONS_ID_TOKEN_REQUEST_TOKEN": entratest.DefaultActionsRequestToken,
+				}
+			}},
 		{credential: "ApplicationCredential", how: "rotated file", open: openRotated},
 		{credential: "OnBehalfOfCredential", how: "user's token", open: openOnBehalfOf},
 		{credential: "AuthorizationCodeCredential", how: "PKCE, public",
@@ -59,6 +65,14 @@ func demoRows() []demoRow {
 		{credential: "WorkloadIdentityCredential", how: "token file", open: openWorkload,
 			env: func(l *demoLab) map[string]string {
 				return map[string]string{"AZURE_FEDERATED_TOKEN_FILE": l.tokenFile}
+			}},
+		{credential: "WorkloadIdentityCredential", how: "AKS binding", open: openBinding,
+			env: func(l *demoLab) map[string]string {
+				return map[string]string{
+					"AZURE_FEDERATED_TOKEN_FILE":   filepath.Join(l.dir, "binding"),
+					"AZURE_KUBERNETES_TOKEN_PROXY": l.proxy.URL, "AZURE_KUBERNETES_SNI_NAME": l.proxy.ServerName,
+					"AZURE_KUBERNETES_CA_DATA": string(l.proxy.CAPEM()),
+				}
 			}},
 		managed("IMDS", entratest.EndpointIMDS, nil),
 		managed("IMDS, by ID", entratest.EndpointIMDS, azidentity.ClientID(entratest.DefaultIdentityClientID)),
@@ -114,6 +128,12 @@ func openAssertion(l *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, 
 		&azidentity.ClientAssertionCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true, Tokens: isolated})
 }
 
+func openGitHubActions(l *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, error) {
+	return azidentity.NewClientAssertionCredential(homeTenantID, entratest.DefaultClientID,
+		azidentity.AssertionFromGitHubActions(&azidentity.AssertionOptions{ClientOptions: o}),
+		&azidentity.ClientAssertionCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true, Tokens: isolated})
+}
+
 // openRotated has the file hold an old secret when the credential is constructed, and
 // the new one when it asks for a token.
 func openRotated(l *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, error) {
@@ -141,6 +161,16 @@ func openOnBehalfOf(l *demoLab, o azcore.ClientOptions) (azcore.TokenCredential,
 func openWorkload(_ *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, error) {
 	return azidentity.NewWorkloadIdentityCredential(
 		&azidentity.WorkloadIdentityCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true, Tokens: isolated})
+}
+
+// openBinding has the cluster's proxy between the credential and the emulator.
+func openBinding(l *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, error) {
+	if err := l.server.WriteServiceAccountToken(filepath.Join(l.dir, "binding"), entratest.DefaultFederatedSubject, entratest.WithAudience(bindingAudience)); err != nil {
+		return nil, err
+	}
+	o.Transport = nil
+	return azidentity.NewWorkloadIdentityCredential(
+		&azidentity.WorkloadIdentityCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true, EnableAzureProxy: true, Tokens: isolated})
 }
 
 // managed is a row for a host that has managed identities.
@@ -221,10 +251,14 @@ const (
 
 const demoUser = "user@home.example.com"
 
+// bindingAudience is that of service account tokens for identity bindings.
+const bindingAudience = "api://AKSIdentityBinding"
+
 func demoConfig() *entratest.Config {
 	home := entratest.DefaultTenant()
 	home.Name, home.Domains = "home", []string{"home.example.com"}
 	home.Applications[0].Name = demoAppName
+	home.Applications[0].FederatedCredentials[0].Audiences = []string{entratest.DefaultFederatedAudience, bindingAudience}
 	home.Users = []entratest.User{{Username: demoUser}}
 	away := entratest.DefaultTenant()
 	away.ID, away.Name, away.Domains = awayTenantID, "away", []string{"away.example.com"}

@@ -164,6 +164,14 @@ func (c *Client) federated(ctx context.Context, realm userRealm, username string
 		return fail(nil, "its metadata is of no use: %v", err)
 	}
 	failed.Server = hostOf(endpoint.address)
+	// The message has times in it: what is the same in another is who asks, and by what.
+	same := new(Form)
+	same.Set("username", username)
+	same.SetSecret("password", password.Expose())
+	digest := same.digest(endpoint.address)
+	if err := c.host().refused.Find(digest, time.Now()); err != nil {
+		return samlAssertion{}, err
+	}
 	form := document("application/soap+xml; charset=utf-8",
 		trustRequest(endpoint, username, password.Expose(), realm.audience, time.Now()), password)
 	// One try: the servers answer a wrong password with status 500, and count them.
@@ -182,7 +190,11 @@ func (c *Client) federated(ctx context.Context, realm userRealm, username string
 		if fault.subcode != "" {
 			reason += " (" + form.scrub(fault.subcode) + ")"
 		}
-		return fail(nil, "%s", reason)
+		failed.Problem = reason
+		if failed.Refused {
+			c.host().refused.Refused(digest, failed, time.Now())
+		}
+		return samlAssertion{}, failed
 	case resp.StatusCode != http.StatusOK:
 		return fail(nil, "it answered with HTTP status %d", resp.StatusCode)
 	case err != nil:

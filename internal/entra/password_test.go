@@ -13,6 +13,7 @@ import (
 
 	"github.com/azid-go/azidentity/entratest"
 	"github.com/azid-go/azidentity/internal/entra"
+	"github.com/azid-go/azidentity/internal/holdoff"
 	"github.com/azid-go/azidentity/internal/secret"
 )
 
@@ -223,6 +224,38 @@ func TestPasswordOddAnswers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A program that asks with the wrong password in a loop does not lock the account at
+// once; another password is tried.
+func TestFederationIsNotAskedAgain(t *testing.T) {
+	t.Parallel()
+	e := newEmulator(t, entratest.Config{Tenants: []entratest.Tenant{federatedDirectory()}})
+	synctest.Test(t, func(t *testing.T) {
+		c := newClient(t, e.Transport())
+		ask := func(password string) error {
+			_, err := c.Password(t.Context(), userRequest(), "u@new.example.com", secret.New(password))
+			return err
+		}
+		for range 10 {
+			var federation *entra.FederationError
+			if err := ask("wrong"); !errors.As(err, &federation) || !federation.Refused {
+				t.Errorf("got %v", err)
+			}
+		}
+		asked := len(e.Requests(func(entry entratest.Entry) bool { return strings.HasSuffix(entry.Path, "/usernamemixed") }))
+		if asked != holdoff.Tries+1 {
+			t.Errorf("the server was asked %d times, want %d", asked, holdoff.Tries+1)
+		}
+		if err := ask(wellKept); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(holdoff.Pause)
+		var again *holdoff.Remembered
+		if err := ask("wrong"); err == nil || errors.As(err, &again) {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 // Whose server it was stands in the error, and a caller's deadline is found in it.

@@ -1,36 +1,93 @@
-// Gets a token with @azure/identity. Reads what to do from standard input, as JSON;
-// writes the token and its expiry to standard output, as JSON.
+// Gets tokens with @azure/identity. Every line of standard input says, as JSON, which
+// credential is to get one; a line of standard output has the token and its expiry, or
+// what went wrong.
 
-import { text } from "node:stream/consumers";
-import {
-  ClientAssertionCredential,
-  ClientCertificateCredential,
-  ClientSecretCredential,
-} from "@azure/identity";
+import https from "node:https";
+import { syncBuiltinESMExports } from "node:module";
+import { createInterface } from "node:readline";
+import * as identity from "@azure/identity";
 
-const to = JSON.parse(await text(process.stdin));
-const options = { authorityHost: to.authority, disableInstanceDiscovery: true };
+// MSAL does not tell why a connection failed.
+let failed = "";
+const { request } = https;
+https.request = (...args) => request(...args).on("error", (error) => (failed = `; ${error.message}`));
+syncBuiltinESMExports();
 
-function credential() {
-  switch (to.proof) {
-    case "secret":
-      return new ClientSecretCredential(to.tenant, to.client, to.secret, options);
-    case "certificate":
-    case "chain":
-      return new ClientCertificateCredential(
+function construct(to) {
+  const options = { authorityHost: to.authority, disableInstanceDiscovery: true };
+  const who = { tenantId: to.tenant, clientId: to.client };
+  const assertion = async () => to.assertion;
+  const chain = { ...options, sendCertificateChain: to.proof === "chain" };
+  switch (to.credential) {
+    case "client":
+      switch (to.proof) {
+        case "secret":
+          return new identity.ClientSecretCredential(to.tenant, to.client, to.secret, options);
+        case "assertion":
+          return new identity.ClientAssertionCredential(to.tenant, to.client, assertion, options);
+        default:
+          return new identity.ClientCertificateCredential(
+            to.tenant,
+            to.client,
+            { certificatePath: to.certificate },
+            chain,
+          );
+      }
+    case "environment":
+      return new identity.EnvironmentCredential(options);
+    case "onBehalfOf":
+      return new identity.OnBehalfOfCredential({
+        ...options,
+        ...who,
+        userAssertionToken: to.user,
+        ...{
+          secret: { clientSecret: to.secret },
+          certificate: { certificatePath: to.certificate },
+          assertion: { getAssertion: assertion },
+        }[to.proof],
+      });
+    case "authorizationCode":
+      return to.proof === "secret"
+        ? new identity.AuthorizationCodeCredential(
+            to.tenant,
+            to.client,
+            to.secret,
+            to.code,
+            to.redirect,
+            options,
+          )
+        : new identity.AuthorizationCodeCredential(to.tenant, to.client, to.code, to.redirect, options);
+    case "workloadIdentity":
+      return new identity.WorkloadIdentityCredential({ ...options, ...who, tokenFilePath: to.tokenFile });
+    case "pipelines":
+      return new identity.AzurePipelinesCredential(
         to.tenant,
         to.client,
-        { certificatePath: to.certificate },
-        { ...options, sendCertificateChain: to.proof === "chain" },
+        to.serviceConnection,
+        to.systemToken,
+        options,
       );
-    case "assertion":
-      return new ClientAssertionCredential(to.tenant, to.client, async () => to.assertion, options);
+    case "managedIdentity":
+      return new identity.ManagedIdentityCredential({
+        ...{ client: { clientId: to.id }, object: { objectId: to.id }, resource: { resourceId: to.id } }[
+          to.idKind
+        ],
+      });
     default:
-      throw new Error(`no such proof: ${to.proof}`);
+      throw new Error(`no such credential: ${to.credential}`);
   }
 }
 
-const token = await credential().getToken(to.scope);
-process.stdout.write(
-  JSON.stringify({ token: token.token, expiresOn: Math.floor(token.expiresOnTimestamp / 1000) }),
-);
+async function answer(to) {
+  failed = "";
+  try {
+    const { token, expiresOnTimestamp } = await construct(to).getToken(to.scope);
+    return { token, expiresOn: Math.floor(expiresOnTimestamp / 1000) };
+  } catch (error) {
+    return { error: `${error.name}: ${error.message}${failed}` };
+  }
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  process.stdout.write(JSON.stringify(await answer(JSON.parse(line))) + "\n");
+}

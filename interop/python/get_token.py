@@ -1,45 +1,96 @@
-"""Gets a token with azure.identity. Reads what to do from standard input, as JSON;
-writes the token and its expiry to standard output, as JSON."""
+"""Gets tokens with azure.identity. Every line of standard input says, as JSON, which
+credential is to get one; a line of standard output has the token and its expiry, or
+what went wrong."""
 
 import asyncio
 import json
+import os
 import sys
 
 import azure.identity
 import azure.identity.aio
 
-DO = json.load(sys.stdin)
 # The name before 1.13.0, and since.
 DISCOVERY_OFF = {"instance_discovery": False, "disable_instance_discovery": True}
 
 
-def arguments():
+def arguments(do):
     """Returns the name, positional and keyword arguments of the credential."""
-    who = (DO["tenant"], DO["client"])
-    at = {"authority": DO["authority"], **DISCOVERY_OFF}
-    proof = DO["proof"]
-    if proof == "secret":
-        return "ClientSecretCredential", (*who, DO["secret"]), at
-    if proof in ("certificate", "chain"):
-        at["send_certificate_chain"] = proof == "chain"
-        return "CertificateCredential", (*who, DO["certificate"]), at
-    if proof == "assertion":
+    who = (do["tenant"], do["client"])
+    at = {"authority": do["authority"], **DISCOVERY_OFF}
+    kind, proof = do["credential"], do["proof"]
+    if kind == "client":
+        if proof == "secret":
+            return "ClientSecretCredential", (*who, do["secret"]), at
+        if proof in ("certificate", "chain"):
+            at["send_certificate_chain"] = proof == "chain"
+            return "CertificateCredential", (*who, do["certificate"]), at
         # It takes no authority, only AZURE_AUTHORITY_HOST, and never does discovery.
-        return "ClientAssertionCredential", (*who, lambda: DO["assertion"]), {}
-    raise ValueError("no such proof: " + proof)
+        return "ClientAssertionCredential", (*who, lambda: do["assertion"]), {}
+    if kind == "environment":
+        return "EnvironmentCredential", (), at
+    if kind == "onBehalfOf":
+        at["user_assertion"] = do["user"]
+        if proof == "secret":
+            at["client_secret"] = do["secret"]
+        elif proof == "certificate":
+            with open(do["certificate"], "rb") as file:
+                at["client_certificate"] = file.read()
+        else:
+            at["client_assertion_func"] = lambda: do["assertion"]
+        return "OnBehalfOfCredential", who, at
+    if kind == "authorizationCode":
+        if proof == "secret":
+            at["client_secret"] = do["secret"]
+        return "AuthorizationCodeCredential", (*who, do["code"], do["redirect"]), at
+    if kind == "workloadIdentity":
+        named = {"tenant_id": who[0], "client_id": who[1], "token_file_path": do["tokenFile"]}
+        return "WorkloadIdentityCredential", (), {**named, **at}
+    if kind == "pipelines":
+        named = {"tenant_id": who[0], "client_id": who[1], "service_connection_id": do["serviceConnection"]}
+        return "AzurePipelinesCredential", (), {**named, "system_access_token": do["systemToken"], **at}
+    if kind == "managedIdentity":
+        return "ManagedIdentityCredential", (), identity(do)
+    raise ValueError("no such credential: " + kind)
 
 
-def get_token():
-    name, args, kwargs = arguments()
-    with getattr(azure.identity, name)(*args, **kwargs) as credential:
-        return credential.get_token(DO["scope"])
+def identity(do):
+    """Returns the keyword arguments that choose an identity."""
+    kind, value = do["idKind"], do["id"]
+    if kind == "client":
+        return {"client_id": value}
+    if kind == "object":
+        return {"identity_config": {"object_id": value}}
+    if kind == "resource":
+        # The caller has to know what the host calls it.
+        name = "mi_res_id" if "IDENTITY_HEADER" in os.environ else "msi_res_id"
+        return {"identity_config": {name: value}}
+    return {}
 
 
-async def get_token_async():
-    name, args, kwargs = arguments()
-    async with getattr(azure.identity.aio, name)(*args, **kwargs) as credential:
-        return await credential.get_token(DO["scope"])
+def get_token(do):
+    name, args, kwargs = arguments(do)
+    credential = getattr(azure.identity, name)(*args, **kwargs)
+    try:
+        return credential.get_token(do["scope"])
+    finally:
+        credential.close()
 
 
-token = asyncio.run(get_token_async()) if DO["async"] else get_token()
-json.dump({"token": token.token, "expiresOn": token.expires_on}, sys.stdout)
+async def get_token_async(do):
+    name, args, kwargs = arguments(do)
+    credential = getattr(azure.identity.aio, name)(*args, **kwargs)
+    try:
+        return await credential.get_token(do["scope"])
+    finally:
+        await credential.close()
+
+
+for line in sys.stdin:
+    todo = json.loads(line)
+    try:
+        token = asyncio.run(get_token_async(todo)) if todo["async"] else get_token(todo)
+        answer = {"token": token.token, "expiresOn": token.expires_on}
+    except Exception as error:  # pylint:disable=broad-except
+        answer = {"error": f"{type(error).__name__}: {error}"}
+    print(json.dumps(answer), flush=True)
