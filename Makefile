@@ -68,9 +68,9 @@ modules: ## build and vet each module alone, as its importers do, and check its 
 	done; exit "$$status"
 
 .PHONY: interop
-interop: ## tests with Microsoft's own libraries, installed from Debian and npm if missing
+interop: ## tests with Microsoft's own libraries and Chromium, installed from Debian and npm if missing
 	.ci/install-peers
-	go test -tags interop -count 1 ./interop
+	AZID_INTEROP_SCREENSHOTS="$${AZID_INTEROP_SCREENSHOTS:-$(CURDIR)/dist/screenshots}" go test -tags interop -count 1 ./interop
 
 .PHONY: demo
 demo: ## every credential against the emulator

@@ -21,7 +21,7 @@ const modulePath = "github.com/azid-go/azidentity"
 // They point down only. A package that is not listed fails the test: give it a
 // place first.
 var arrows = map[string][]string{
-	".":                        {"internal/assertion", "internal/entra", "internal/events", "internal/managedidentity", "internal/holdoff", "internal/secret", "internal/tokencache"},
+	".":                        {"internal/assertion", "internal/browser", "internal/entra", "internal/events", "internal/flight", "internal/managedidentity", "internal/holdoff", "internal/secret", "internal/tokencache"},
 	"entratest":                {}, // a fake that shares the client's code confirms the client's mistakes
 	"internal/assertion":       {"internal/secret"},
 	"internal/browser":         {"internal/secret"},

@@ -70,11 +70,7 @@ type DeviceCodeCredentialOptions struct {
 //
 // In all else it does as [InteractiveBrowserCredential]: memory first, then the refresh
 // token, and the person last; one sign-in at a time. It is safe for concurrent use.
-type DeviceCodeCredential struct {
-	user    *user
-	prompt  func(context.Context, DeviceCodeMessage) error
-	timeout time.Duration
-}
+type DeviceCodeCredential struct{ user *user }
 
 // NewDeviceCodeCredential makes a credential. It touches no network.
 func NewDeviceCodeCredential(options *DeviceCodeCredentialOptions) (*DeviceCodeCredential, error) {
@@ -92,15 +88,12 @@ func NewDeviceCodeCredential(options *DeviceCodeCredentialOptions) (*DeviceCodeC
 	if err != nil {
 		return nil, err
 	}
-	c := &DeviceCodeCredential{user: u, prompt: options.UserPrompt, timeout: options.Timeout}
-	u.ask, u.kind, u.manual, u.alone = c.ask, "device code", options.DisableAutomaticAuthentication, c.prompt != nil
-	if c.prompt == nil {
-		c.prompt = func(_ context.Context, m DeviceCodeMessage) error {
-			_, err := fmt.Println(m.Message)
-			return err
-		}
+	flow := &deviceFlow{entra: &u.app.entra, prompt: options.UserPrompt, timeout: options.Timeout}
+	u.ask, u.kind, u.manual, u.alone = flow.ask, "device code", options.DisableAutomaticAuthentication, flow.prompt != nil
+	if flow.prompt == nil {
+		flow.prompt = writeMessage
 	}
-	return c, nil
+	return &DeviceCodeCredential{u}, nil
 }
 
 // Authenticate: see [InteractiveBrowserCredential.Authenticate].
@@ -113,29 +106,42 @@ func (c *DeviceCodeCredential) GetToken(ctx context.Context, opts policy.TokenRe
 	return c.user.token(ctx, &opts)
 }
 
+// Close does what [ClientSecretCredential.Close] does. A sign-in that was begun goes on.
+func (c *DeviceCodeCredential) Close() error { return c.user.app.Close() }
+
+var _ azcore.TokenCredential = (*DeviceCodeCredential)(nil)
+
+// A deviceFlow is how a [DeviceCodeCredential] has people sign in.
+type deviceFlow struct {
+	entra   *entra.Client
+	prompt  func(context.Context, DeviceCodeMessage) error
+	timeout time.Duration // 0: until the code expires
+}
+
 // ask is a sign-in with a device code.
-func (c *DeviceCodeCredential) ask(ctx context.Context, r entra.UserRequest, _ prompt) (t entra.TokenResponse, nonce string, err error) {
+func (f *deviceFlow) ask(ctx context.Context, r entra.UserRequest, _ prompt) (t entra.TokenResponse, nonce string, err error) {
 	cancel := context.CancelFunc(func() {})
-	if c.timeout > 0 {
-		ctx, cancel = within(ctx, c.timeout)
+	if f.timeout > 0 {
+		ctx, cancel = within(ctx, f.timeout)
 	} else {
 		ctx, cancel = context.WithCancel(ctx)
 	}
 	defer cancel()
-	d, err := c.user.app.entra.DeviceAuthorization(ctx, r)
+	d, err := f.entra.DeviceAuthorization(ctx, r)
 	if err != nil {
 		return t, "", patient(ctx, err)
 	}
 	m := DeviceCodeMessage{UserCode: d.UserCode, VerificationURL: d.VerificationURI, ExpiresOn: d.ExpiresOn}
 	m.Message = cmp.Or(d.Message, fmt.Sprintf("To sign in, open the page %s in a browser and enter the code %s.", d.VerificationURI, d.UserCode))
-	if err := c.prompt(ctx, m); err != nil {
+	if err := f.prompt(ctx, m); err != nil {
 		return t, "", patient(ctx, fmt.Errorf("show the device code: %w", err))
 	}
-	t, err = c.user.app.entra.DeviceToken(ctx, r, d)
+	t, err = f.entra.DeviceToken(ctx, r, d)
 	return t, "", patient(ctx, err)
 }
 
-// Close does what [ClientSecretCredential.Close] does. A sign-in that was begun goes on.
-func (c *DeviceCodeCredential) Close() error { return c.user.app.Close() }
-
-var _ azcore.TokenCredential = (*DeviceCodeCredential)(nil)
+// writeMessage is the default of UserPrompt.
+func writeMessage(_ context.Context, m DeviceCodeMessage) error {
+	_, err := fmt.Println(m.Message)
+	return err
+}

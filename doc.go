@@ -1,4 +1,4 @@
-// Package azidentity authenticates programs to Microsoft Entra ID.
+// Package azidentity authenticates programs and people to Microsoft Entra ID.
 //
 // Every type here that ends in Credential is an [azcore.TokenCredential], so
 // that every Azure SDK client takes it. Names and meanings are those of
@@ -16,6 +16,8 @@
 //     [AssertionFromURL], [AssertionFromCommand] or [AssertionFromCredential]
 //   - a web API that calls another for its own caller: [OnBehalfOfCredential]
 //   - a web application whose users sign in: [AuthorizationCodeCredential]
+//   - a person at this machine, or with a browser elsewhere:
+//     [InteractiveBrowserCredential], [DeviceCodeCredential]
 //   - a program on a virtual machine or another host in Azure, without any
 //     secret: [ManagedIdentityCredential]
 //   - configured by the environment: [EnvironmentCredential]

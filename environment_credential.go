@@ -24,6 +24,8 @@ const (
 	envCertificatePath     = "AZURE_CLIENT_CERTIFICATE_PATH"
 	envCertificatePassword = "AZURE_CLIENT_CERTIFICATE_PASSWORD"
 	envSendChain           = "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN"
+	envUsername            = "AZURE_USERNAME"
+	envPassword            = "AZURE_PASSWORD"
 	envAllowedTenants      = "AZURE_ADDITIONALLY_ALLOWED_TENANTS"
 )
 
@@ -39,8 +41,8 @@ type EnvironmentCredentialOptions struct {
 	Tokens TokenOptions
 }
 
-// EnvironmentCredential authenticates the application that the environment
-// configures, by the first of these that is complete:
+// EnvironmentCredential authenticates the application, or the user, that the
+// environment configures, by the first of these that is there:
 //
 //   - with a secret: AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET
 //   - with a certificate: AZURE_TENANT_ID, AZURE_CLIENT_ID and
@@ -48,10 +50,13 @@ type EnvironmentCredentialOptions struct {
 //     key, or a directory as [AuthenticationByCertificateFile] reads it;
 //     AZURE_CLIENT_CERTIFICATE_PASSWORD if it is encrypted;
 //     AZURE_CLIENT_SEND_CERTIFICATE_CHAIN "1" or "true" to send the chain
+//   - as a user, with a password: AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_USERNAME and
+//     AZURE_PASSWORD; see [UsernamePasswordCredential] for why not to
 //
 // AZURE_ADDITIONALLY_ALLOWED_TENANTS lists further tenants, separated by
 // semicolons, or "*". An empty variable counts as none; white space around a
-// value, and quotes around all but the secret and the password, are dropped.
+// value but a password, and quotes around all but the secret and the passwords, are
+// dropped.
 //
 // The certificate file is read again when it has changed and a token is
 // needed, and when Entra ID refuses the one in memory, so that certificates
@@ -68,19 +73,21 @@ func NewEnvironmentCredential(options *EnvironmentCredentialOptions) (*Environme
 	}
 	tenant, client := unquote(os.Getenv(envTenantID)), unquote(os.Getenv(envClientID))
 	secret, path := strings.TrimSpace(os.Getenv(envClientSecret)), unquote(os.Getenv(envCertificatePath))
-	if err := checkEnvironment(tenant, client, secret, path); err != nil {
+	username, password := unquote(os.Getenv(envUsername)), os.Getenv(envPassword)
+	if err := checkEnvironment(tenant, client, secret, path, username, password); err != nil {
 		return nil, err
 	}
 	allowed := allowedTenants(os.Getenv(envAllowedTenants))
 	var cred azcore.TokenCredential
 	var err error
-	if secret != "" {
+	switch {
+	case secret != "":
 		events.Log(context.Background(), events.EnvironmentFound, slog.String("credential", credNameSecret), slog.String("from", envClientSecret))
 		cred, err = NewClientSecretCredential(tenant, client, secret, &ClientSecretCredentialOptions{
 			ClientOptions: options.ClientOptions, AdditionallyAllowedTenants: allowed,
 			DisableInstanceDiscovery: options.DisableInstanceDiscovery, Tokens: options.Tokens,
 		})
-	} else {
+	case path != "":
 		events.Log(context.Background(), events.EnvironmentFound, slog.String("credential", credNameCert), slog.String("from", envCertificatePath))
 		var auth clientAuth
 		auth, err = authenticationByCertificateFile(fmt.Sprintf("certificate file %s (%s)", path, envCertificatePath), path, CertificateFileOptions{
@@ -92,6 +99,12 @@ func NewEnvironmentCredential(options *EnvironmentCredentialOptions) (*Environme
 				DisableInstanceDiscovery: options.DisableInstanceDiscovery, Tokens: options.Tokens,
 			})
 		}
+	default:
+		events.Log(context.Background(), events.EnvironmentFound, slog.String("credential", credNameUserPassword), slog.String("from", envUsername))
+		cred, err = NewUsernamePasswordCredential(tenant, client, username, password, &UsernamePasswordCredentialOptions{
+			ClientOptions: options.ClientOptions, AdditionallyAllowedTenants: allowed,
+			DisableInstanceDiscovery: options.DisableInstanceDiscovery, Tokens: options.Tokens,
+		})
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", credNameEnvironment, err)
@@ -100,23 +113,27 @@ func NewEnvironmentCredential(options *EnvironmentCredentialOptions) (*Environme
 }
 
 // checkEnvironment names what is missing for the form that is closest to
-// complete: the secret's, unless a certificate is configured.
-func checkEnvironment(tenant, client, secret, path string) error {
+// complete: the secret's, unless a certificate or a user is configured.
+func checkEnvironment(tenant, client, secret, path, username, password string) error {
 	var missing, set []string
-	for _, v := range []struct{ name, value string }{{envTenantID, tenant}, {envClientID, client}} {
+	type variable struct{ name, value string }
+	form := []variable{{envTenantID, tenant}, {envClientID, client}}
+	switch {
+	case secret != "":
+		form = append(form, variable{envClientSecret, secret})
+	case path != "":
+		form = append(form, variable{envCertificatePath, path})
+	case username != "" || password != "":
+		form = append(form, variable{envUsername, username}, variable{envPassword, password})
+	default:
+		form = append(form, variable{envClientSecret + " or " + envCertificatePath, ""})
+	}
+	for _, v := range form {
 		if v.value == "" {
 			missing = append(missing, v.name)
 		} else {
 			set = append(set, v.name)
 		}
-	}
-	switch {
-	case secret != "":
-		set = append(set, envClientSecret)
-	case path != "":
-		set = append(set, envCertificatePath)
-	default:
-		missing = append(missing, envClientSecret+" or "+envCertificatePath)
 	}
 	if len(missing) == 0 {
 		return nil
@@ -148,7 +165,7 @@ func allowedTenants(list string) (tenants []string) {
 	return tenants
 }
 
-// GetToken returns a token for the application, from memory if there is one.
+// GetToken returns a token for the application or user, from memory if there is one.
 // Azure SDK clients call it. Failures are [*AuthenticationFailedError].
 func (c *EnvironmentCredential) GetToken(ctx context.Context, opts policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	return c.cred.GetToken(ctx, opts)

@@ -58,6 +58,7 @@ func TestPain63AllSubsetsOfTheEnvironment(t *testing.T) {
 	vars := []struct{ name, value string }{
 		{"AZURE_TENANT_ID", tenantID}, {"AZURE_CLIENT_ID", clientID},
 		{"AZURE_CLIENT_SECRET", goodKey}, {"AZURE_CLIENT_CERTIFICATE_PATH", path},
+		{"AZURE_USERNAME", entratest.DefaultUsername}, {"AZURE_PASSWORD", entratest.DefaultPassword},
 	}
 	for subset := range 1 << len(vars) {
 		clearEnvironment(t)
@@ -68,35 +69,39 @@ func TestPain63AllSubsetsOfTheEnvironment(t *testing.T) {
 			}
 		}
 		cred, err := azidentity.NewEnvironmentCredential(&azidentity.EnvironmentCredentialOptions{ClientOptions: o, Tokens: azidentity.TokenOptions{Isolated: true}})
-		complete := has(0) && has(1) && (has(2) || has(3))
+		user := !has(2) && !has(3) && (has(4) || has(5))
+		complete := has(0) && has(1) && (has(2) || has(3) || has(4) && has(5))
 		if complete {
 			if err != nil {
-				t.Errorf("subset %04b: %v", subset, err)
+				t.Errorf("subset %06b: %v", subset, err)
 				continue
 			}
 			token(t, cred)
 			entry, _ := e.LastRequest(entratest.EndpointToken)
 			if usedSecret := entry.Form.Get("client_secret") != ""; usedSecret != has(2) {
-				t.Errorf("subset %04b: a secret was sent: %v, want it to win over the certificate", subset, usedSecret)
+				t.Errorf("subset %06b: a secret was sent: %v, want it to win over the certificate", subset, usedSecret)
+			}
+			if usedPassword := entry.GrantType == "password"; usedPassword != user {
+				t.Errorf("subset %06b: a password was sent: %v, want it to come last", subset, usedPassword)
 			}
 			continue
 		}
 		if err == nil || !isUnavailable(t, err) {
-			t.Errorf("subset %04b: got %v, want an error on which a chain goes on", subset, err)
+			t.Errorf("subset %06b: got %v, want an error on which a chain goes on", subset, err)
 			continue
 		}
 		missing, _, _ := strings.Cut(err.Error(), " (")
-		for i, v := range vars[:2] {
-			if strings.Contains(missing, v.name) == has(i) {
-				t.Errorf("subset %04b: %v: wrong about %s", subset, err, v.name)
+		for i, v := range vars {
+			if counts := i < 2 || i > 3 && user; counts && strings.Contains(missing, v.name) == has(i) {
+				t.Errorf("subset %06b: %v: wrong about %s", subset, err, v.name)
 			}
 		}
-		if neither := !has(2) && !has(3); neither != strings.Contains(missing, "AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH") {
-			t.Errorf("subset %04b: %v: wrong about the secret", subset, err)
+		if neither := !has(2) && !has(3) && !user; neither != strings.Contains(missing, "AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH") {
+			t.Errorf("subset %06b: %v: wrong about the secret", subset, err)
 		}
 		for _, v := range vars {
 			if strings.Contains(err.Error(), v.value) {
-				t.Errorf("subset %04b: %v quotes the value of %s", subset, err, v.name)
+				t.Errorf("subset %06b: %v quotes the value of %s", subset, err, v.name)
 			}
 		}
 	}

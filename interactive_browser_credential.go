@@ -95,10 +95,7 @@ type InteractiveBrowserCredentialOptions struct {
 // share them within the process. A credential without a record asks once.
 //
 // It is safe for concurrent use.
-type InteractiveBrowserCredential struct {
-	user *user
-	o    InteractiveBrowserCredentialOptions
-}
+type InteractiveBrowserCredential struct{ user *user }
 
 // defaultSignInTimeout is as long as Python's library waits.
 const defaultSignInTimeout = 5 * time.Minute
@@ -106,28 +103,37 @@ const defaultSignInTimeout = 5 * time.Minute
 // NewInteractiveBrowserCredential makes a credential. It touches no network and opens
 // nothing.
 func NewInteractiveBrowserCredential(options *InteractiveBrowserCredentialOptions) (*InteractiveBrowserCredential, error) {
-	c := &InteractiveBrowserCredential{}
-	if options != nil {
-		c.o = *options
+	if options == nil {
+		options = &InteractiveBrowserCredentialOptions{}
 	}
-	if err := browser.CheckRedirectURI(c.o.RedirectURL); err != nil {
+	if err := browser.CheckRedirectURI(options.RedirectURL); err != nil {
 		return nil, fmt.Errorf("%s: %w", credNameBrowser, err)
 	}
 	u, err := newUser(credNameBrowser, userOptions{
-		ClientOptions:              c.o.ClientOptions,
-		additionallyAllowedTenants: c.o.AdditionallyAllowedTenants,
-		clientID:                   c.o.ClientID, tenantID: c.o.TenantID,
-		disableInstanceDiscovery: c.o.DisableInstanceDiscovery,
-		record:                   c.o.AuthenticationRecord,
-		tokens:                   c.o.Tokens,
+		ClientOptions:              options.ClientOptions,
+		additionallyAllowedTenants: options.AdditionallyAllowedTenants,
+		clientID:                   options.ClientID, tenantID: options.TenantID,
+		disableInstanceDiscovery: options.DisableInstanceDiscovery,
+		record:                   options.AuthenticationRecord,
+		tokens:                   options.Tokens,
 	})
 	if err != nil {
 		return nil, err
 	}
-	u.ask, u.kind, u.hint, u.manual = c.ask, "browser", c.o.LoginHint, c.o.DisableAutomaticAuthentication
-	u.alone = c.o.NoBrowser != nil || c.o.OpenBrowser != nil
-	c.user = u
-	return c, nil
+	flow := &browserFlow{
+		entra: &u.app.entra, pages: browser.Pages{Success: options.SuccessPage, Failure: options.FailurePage},
+		redirectURL: options.RedirectURL, domainHint: options.DomainHint, timeout: cmp.Or(options.Timeout, defaultSignInTimeout),
+		open: options.OpenBrowser, noBrowser: options.NoBrowser,
+	}
+	u.ask, u.kind, u.hint, u.manual = flow.ask, "browser", options.LoginHint, options.DisableAutomaticAuthentication
+	u.alone = flow.open != nil || flow.noBrowser != nil
+	if flow.open == nil {
+		flow.open = browser.Open
+	}
+	if flow.noBrowser == nil {
+		flow.noBrowser = writeAddress
+	}
+	return &InteractiveBrowserCredential{u}, nil
 }
 
 // Authenticate has the user sign in, whatever is in memory, and returns the record of
@@ -145,40 +151,56 @@ func (c *InteractiveBrowserCredential) GetToken(ctx context.Context, opts policy
 	return c.user.token(ctx, &opts)
 }
 
+// Close does what [ClientSecretCredential.Close] does. A sign-in that was begun goes on.
+func (c *InteractiveBrowserCredential) Close() error { return c.user.app.Close() }
+
+var _ azcore.TokenCredential = (*InteractiveBrowserCredential)(nil)
+
+// A browserFlow is how an [InteractiveBrowserCredential] has people sign in.
+type browserFlow struct {
+	entra       *entra.Client
+	pages       browser.Pages
+	redirectURL string
+	domainHint  string
+	timeout     time.Duration
+	open        func(ctx context.Context, address string) error
+	noBrowser   func(ctx context.Context, address string, why error) error
+}
+
 // ask is a sign-in by the browser.
-func (c *InteractiveBrowserCredential) ask(ctx context.Context, r entra.UserRequest, p prompt) (t entra.TokenResponse, nonce string, err error) {
-	ctx, cancel := within(ctx, cmp.Or(c.o.Timeout, defaultSignInTimeout))
+func (f *browserFlow) ask(ctx context.Context, r entra.UserRequest, p prompt) (t entra.TokenResponse, nonce string, err error) {
+	ctx, cancel := within(ctx, f.timeout)
 	defer cancel()
-	receiver, err := browser.Listen(c.o.RedirectURL, browser.Pages{Success: c.o.SuccessPage, Failure: c.o.FailurePage})
+	receiver, err := browser.Listen(f.redirectURL, f.pages)
 	if err != nil {
 		return t, "", err
 	}
 	defer receiver.Close()
 	o := entra.AuthorizeOptions{
 		RedirectURI: receiver.RedirectURI(), State: entra.NewState(), Nonce: entra.NewNonce(), Verifier: entra.NewVerifier(),
-		LoginHint: p.username, DomainHint: c.o.DomainHint,
+		LoginHint: p.username, DomainHint: f.domainHint,
 	}
-	address, err := c.user.app.entra.AuthorizeURL(ctx, r, o)
+	address, err := f.entra.AuthorizeURL(ctx, r, o)
 	if err != nil {
 		return t, "", patient(ctx, err)
 	}
-	answer, err := c.answer(ctx, receiver, address, o.State)
+	answer, err := f.answer(ctx, receiver, address, o.State)
 	switch {
 	case err != nil:
 		return t, "", patient(ctx, err)
 	case answer.Error != "":
 		return t, "", entra.AuthorizeError(answer.Error, answer.SubError, answer.ErrorDescription, answer.Claims)
 	}
-	t, err = c.user.app.entra.AuthorizationCode(ctx, r, answer.Code.Expose(), o.RedirectURI, o.Verifier)
+	t, err = f.entra.AuthorizationCode(ctx, r, answer.Code.Expose(), o.RedirectURI, o.Verifier)
 	return t, o.Nonce, patient(ctx, err)
 }
 
 // answer shows the address and waits for the browser's answer.
-func (c *InteractiveBrowserCredential) answer(ctx context.Context, receiver *browser.Receiver, address, state string) (browser.Response, error) {
+func (f *browserFlow) answer(ctx context.Context, receiver *browser.Receiver, address, state string) (browser.Response, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() {
-		if err := c.show(ctx, address); err != nil {
+		if err := f.show(ctx, address); err != nil {
 			cancel(err)
 		}
 	}()
@@ -196,26 +218,19 @@ type showError struct{ err error }
 func (e *showError) Error() string { return e.err.Error() }
 
 // show opens the address in a browser, or has somebody do it.
-func (c *InteractiveBrowserCredential) show(ctx context.Context, address string) error {
-	open := c.o.OpenBrowser
-	if open == nil {
-		open = browser.Open
-	}
-	why := open(ctx, address)
+func (f *browserFlow) show(ctx context.Context, address string) error {
+	why := f.open(ctx, address)
 	if why == nil || ctx.Err() != nil {
 		return nil
 	}
-	if c.o.NoBrowser == nil {
-		_, _ = fmt.Fprintf(os.Stderr, "%s: %v\nTo sign in, open this address in a browser on this machine:\n%s\n", credNameBrowser, why, address)
-		return nil
-	}
-	if err := c.o.NoBrowser(ctx, address, why); err != nil {
+	if err := f.noBrowser(ctx, address, why); err != nil {
 		return &showError{err}
 	}
 	return nil
 }
 
-// Close does what [ClientSecretCredential.Close] does. A sign-in that was begun goes on.
-func (c *InteractiveBrowserCredential) Close() error { return c.user.app.Close() }
-
-var _ azcore.TokenCredential = (*InteractiveBrowserCredential)(nil)
+// writeAddress is the default of NoBrowser.
+func writeAddress(_ context.Context, address string, why error) error {
+	_, _ = fmt.Fprintf(os.Stderr, "%s: %v\nTo sign in, open this address in a browser on this machine:\n%s\n", credNameBrowser, why, address)
+	return nil
+}

@@ -25,6 +25,10 @@
 //	GET, POST          /_emulator/devicecodes  {"userCode":"","user":"","signIn":{"mfa":true},"deny":false}
 //	POST               /_emulator/users        {"user":"","password":"","disable":false,"enable":false,
 //	                                            "revokeSessions":false,"consentTo":""}
+//	GET                /_emulator/verifications
+//
+// People sign in at pages, with a browser: at the authorize endpoint, and at /devicelogin
+// with the code of a device. /_emulator/ is a console for the developer.
 //
 // Beside Entra ID stand those who vouch for workloads to it: a cluster's service
 // account tokens ([Emulator.WriteServiceAccountToken]) and token proxy

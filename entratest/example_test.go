@@ -3,9 +3,12 @@ package entratest_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
+	"net/http/cookiejar"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -237,4 +240,58 @@ func ExampleServer_Environment() {
 	http.DefaultClient.CloseIdleConnections()
 	fmt.Println(resp.StatusCode, strings.HasPrefix(env["IDENTITY_ENDPOINT"], server.MachineURL))
 	// Output: 200 true
+}
+
+func ExampleEmulator_Verifications() {
+	tenant := entratest.DefaultTenant()
+	tenant.Users[0].Conditions.MFA = true
+	emulator, err := entratest.New(&entratest.Config{Tenants: []entratest.Tenant{tenant}, VerificationCode: "123456"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Somebody signs in, and has given the password.
+	if err := signInByPage(emulator); err != nil {
+		log.Fatal(err)
+	}
+	for _, asked := range emulator.Verifications() {
+		fmt.Println(asked.Username, "has to enter", asked.Code)
+	}
+	// Output:
+	// user@emulator.example.com has to enter 123456
+}
+
+// signInByPage does what a browser does until the password is sent.
+func signInByPage(emulator *entratest.Emulator) error {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		return err
+	}
+	browser := emulator.Transport().Client()
+	browser.Jar = jar
+	const authority = "https://localhost"
+	r, err := http.NewRequest(http.MethodGet, authority+"/"+entratest.DefaultTenantID+"/oauth2/v2.0/authorize?"+url.Values{
+		"client_id": {entratest.DefaultClientID}, "redirect_uri": {entratest.DefaultRedirectURI}, "response_type": {"code"},
+		"scope": {"openid"}, "login_hint": {entratest.DefaultUsername},
+	}.Encode(), nil)
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Accept", "text/html")
+	resp, err := browser.Do(r)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	page, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	token := regexp.MustCompile(`name="signin_token" value="(.+?)"`).FindSubmatch(page)
+	resp, err = browser.PostForm(authority+"/common/login", url.Values{
+		"signin_token": {string(token[1])}, "do": {"password"}, "passwd": {entratest.DefaultPassword},
+	})
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
 }

@@ -218,6 +218,8 @@ func TestPages(t *testing.T) {
 		tb.enter("Password", brunoPassword)
 		tb.press("Sign in")
 		tb.heading("Back to Command line")
+		command(tb, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{})
+		tb.look("form-post")
 		tb.press("Continue")
 		line.redeem(t, bruno, line.back(t), verifier)
 	})

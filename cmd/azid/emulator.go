@@ -37,6 +37,9 @@ A federated assertion, as a pod or a build has one, is in the file that
 AZURE_FEDERATED_TOKEN_FILE names. For others ask the emulator:
 /_emulator/assertion?subject=…&audience=…&lifetime=1h
 
+At /_emulator/ is a console for your browser: what is configured, what was
+asked, device codes to approve, faults to inject.
+
 With --host, programs find what they would find on a host of Azure's or in a
 build, in place of an application's secrets: variables of the host are set, all
 others by which credentials are chosen are unset. The endpoints of managed
