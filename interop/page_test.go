@@ -61,6 +61,12 @@ library for Go cannot be told where the metadata service of virtual machines is:
 proxy took it to the emulator.
 `
 
+const peopleIntro = `A program approved the device codes, and another was the browser in which a user picks
+the account and enters the password. "Token in memory" is a second call that makes no
+request; another scope takes the refresh token, and nobody.
+
+`
+
 // page is docs/interop.md.
 func (r *results) page() string {
 	var b strings.Builder
@@ -70,9 +76,10 @@ func (r *results) page() string {
 		title, intro string
 		has          func(flow) bool
 	}{
-		{"Applications and users", "", func(f flow) bool { return f.proof != "" && f.refused == 0 }},
-		{"Managed identities", "", func(f flow) bool { return f.proof == "" }},
-		{"Refusals", "The code is the one that the peer's error shows.\n\n", func(f flow) bool { return f.refused != 0 }},
+		{"Applications and users", "", func(f flow) bool { return f.proof != "" && !f.fails() }},
+		{"People", peopleIntro, func(f flow) bool { return f.people() && !f.fails() }},
+		{"Managed identities", "", flow.machine},
+		{"Refusals", "The code is the one that the peer's error shows.\n\n", flow.fails},
 	} {
 		fmt.Fprintf(&b, "\n## %s\n\n%s| flow |", section.title, section.intro)
 		for _, p := range peers {
