@@ -22,7 +22,7 @@ const (
 // loopback, and a /var/opt of its own. What may need the network, building azid, is done before.
 func TestMain(m *testing.M) {
 	if os.Getenv(browserVar) != "" {
-		if err := browse(os.Args[len(os.Args)-1]); err != nil {
+		if err := openBrowser(os.Args[len(os.Args)-1]); err != nil {
 			fmt.Fprintln(os.Stderr, "the browser:", err)
 			os.Exit(1)
 		}

@@ -58,7 +58,7 @@ func startPeopleEmulator(t *testing.T, host string) *emulator {
 		cfg.DeviceCodes.Outcome, listen = entratest.DeviceExpired, "localhost:0"
 	}
 	e := startEmulator(t, "application", "--listen", listen, "--seed", writeSeed(t, &cfg))
-	e.environment["PATH"], e.environment["BROWSER"] = withBrowser(t)
+	e.environment["PATH"], e.environment["BROWSER"] = withBrowser(t, "here")
 	return e
 }
 
@@ -163,8 +163,8 @@ func (e *emulator) checkPeople(t *testing.T, p peer, f flow, do ask) (version st
 const browserVar = "AZID_INTEROP_BROWSER"
 
 // withBrowser returns a PATH on which the system's browser is this program, and the
-// command for it.
-func withBrowser(t *testing.T) (path, command string) {
+// command for it. how is the variable's value there.
+func withBrowser(t *testing.T, how string) (path, command string) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -172,7 +172,7 @@ func withBrowser(t *testing.T) (path, command string) {
 	}
 	dir := t.TempDir()
 	command = filepath.Join(dir, "xdg-open")
-	script := fmt.Sprintf("#!/bin/sh\n%s=1 exec '%s' \"$@\"\n", browserVar, self)
+	script := fmt.Sprintf("#!/bin/sh\n%s='%s' exec '%s' \"$@\"\n", browserVar, how, self)
 	if err := os.WriteFile(command, []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -185,14 +185,34 @@ var (
 	formAction    = regexp.MustCompile(`<form[^>]* action="([^"]*)"`)
 )
 
+// openBrowser is what this program does as a browser. The variable says to whom to hand
+// the address, if it is somebody's: see browserOf.
+func openBrowser(address string) error {
+	owner := os.Getenv(browserVar)
+	if !strings.HasPrefix(owner, "http://") {
+		return browse(http.DefaultTransport, address)
+	}
+	resp, err := http.Post(owner, "text/plain", strings.NewReader(address))
+	if err == nil {
+		err = resp.Body.Close()
+	}
+	return err
+}
+
 // browse is a browser, and the default user in front of it: it picks the account, enters
 // the password, and goes where it is sent, until it is back at an application.
-func browse(address string) error {
+func browse(transport http.RoundTripper, address string) error {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		return err
 	}
-	client := http.Client{Jar: jar, Timeout: time.Minute}
+	client := http.Client{Transport: transport, Jar: jar, Timeout: time.Minute}
+	client.CheckRedirect = func(_ *http.Request, via []*http.Request) error {
+		if via[len(via)-1].URL.Scheme == "http" {
+			return http.ErrUseLastResponse // the application has what it waits for, and may be gone
+		}
+		return nil
+	}
 	resp, err := client.Get(address)
 	for err == nil {
 		at := resp.Request.URL
