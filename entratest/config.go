@@ -169,7 +169,7 @@ type Application struct {
 	// and its own can be redeemed by: "1" at Microsoft's. Empty: none.
 	FamilyID string `json:"familyId,omitempty"`
 	// ConsentRequired refuses tokens for users with AADSTS65001 until they have
-	// consented: see [Emulator.Consent].
+	// consented, at the page or before: see [User.Consents] and [Emulator.Consent].
 	ConsentRequired bool `json:"consentRequired,omitempty"`
 	// Disabled applications are refused with AADSTS7000112.
 	Disabled bool `json:"disabled,omitempty"`

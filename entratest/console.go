@@ -35,7 +35,6 @@ type console struct {
 	Tenants       []consoleTenant
 	Devices       []consoleDevice
 	Verifications []Verification
-	Users         []string // to approve as
 	Endpoints     []Endpoint
 	Kinds         []faultKind
 	Faults        []consoleFault
@@ -66,8 +65,9 @@ type consoleApp struct {
 
 type consoleDevice struct {
 	DeviceCode
-	App string
-	Go  string
+	App   string
+	Users []string // who can approve it
+	Go    string
 }
 
 type consoleFault struct {
@@ -117,13 +117,9 @@ func (c *call) console(status int, notice string) reply {
 	slices.Sort(v.Endpoints)
 	for _, t := range c.directory.tenants {
 		v.Tenants = append(v.Tenants, c.consoleTenant(t))
-		for _, u := range t.Users {
-			v.Users = append(v.Users, u.Username)
-		}
 	}
 	for _, d := range c.e.DeviceCodes() {
-		v.Devices = append(v.Devices, consoleDevice{d, c.appName(d.ClientID),
-			fmt.Sprintf("err := emulator.ApproveDeviceCode(%q, %q, entratest.SignIn{})", d.UserCode, cmp.Or(append(v.Users, "")[0], "user"))})
+		v.Devices = append(v.Devices, c.consoleDevice(d))
 	}
 	for _, f := range c.e.faults.snapshot() {
 		v.Faults = append(v.Faults, consoleFault{f, "emulator.Inject(" + goCode(f.Fault) + ")"})
@@ -182,6 +178,20 @@ func (c *call) consoleTenant(t *tenant) consoleTenant {
 		}
 		out.Applications = append(out.Applications, row)
 	}
+	return out
+}
+
+func (c *call) consoleDevice(d DeviceCode) consoleDevice {
+	out := consoleDevice{DeviceCode: d, App: c.appName(d.ClientID)}
+	for _, t := range c.directory.tenants {
+		for _, u := range t.Users {
+			if t.ID == d.Tenant || isPseudoTenant(d.Tenant) {
+				out.Users = append(out.Users, u.Username)
+			}
+		}
+	}
+	user := append(out.Users, "nobody")[0]
+	out.Go = fmt.Sprintf("err := emulator.ApproveDeviceCode(%q, %q, entratest.SignIn{})", d.UserCode, user)
 	return out
 }
 

@@ -58,11 +58,17 @@ func TestConsoleShows(t *testing.T) {
 			t.Errorf("the console shows %s", secret)
 		}
 	}
-	s.open(consoleURL + "?part=live")
+	if strings.Contains(s.page, "<option>olga@") || !strings.Contains(s.page, "<option>mia@") {
+		t.Error("the code of a tenant is not for its users")
+	}
+	post(t, e.Transport(), localhost+"/common/oauth2/v2.0/devicecode", nativeForm(""))
+	if s.open(consoleURL + "?part=live"); !strings.Contains(s.page, "<option>olga@") {
+		t.Error("the code of any tenant is not for all users")
+	}
 	if strings.Contains(s.page, "<h1>") || !strings.Contains(s.page, device.text("user_code")) {
 		t.Errorf("got the part %s", s.page)
 	}
-	if len(e.Journal()) != 4 {
+	if len(e.Journal()) != 5 {
 		t.Errorf("the journal has the console: %v", e.Journal())
 	}
 }

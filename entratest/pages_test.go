@@ -394,6 +394,47 @@ func TestPeopleMeetConditions(t *testing.T) {
 	}
 }
 
+// Who goes back in the browser means whom the page shows.
+func TestPagesOfBefore(t *testing.T) {
+	t.Parallel()
+	cfg := peopled()
+	cfg.Tenants[0].Users[2].Consents = []string{strings.ToUpper(entratest.DefaultClientID)} // Dora
+	e := newEmulator(t, cfg)
+	s := newSomeone(t, e)
+	s.open(signInURL("login_hint", "mia@emulator.example.com"))
+	before := s.page
+	s.press("another", "by", "name")
+	s.press("username", "loginfmt", "bob@emulator.example.com")
+	s.page = before
+	s.press("password", "username", "mia@emulator.example.com", "passwd", "right")
+	s.sees("Verify that it is you", "mia@emulator.example.com")
+	if err := e.RevokeSessions("mia@emulator.example.com"); err != nil {
+		t.Fatal(err)
+	}
+	s.press("verify", "verification_code", e.Verifications()[0].Code)
+	s.sees("Enter the password", "mia@emulator.example.com")
+	s.press("password", "passwd", "right")
+	// Consent is not given before it is asked for.
+	s.post(localhost+"/common/login", "signin_token", s.token("signin_token"), "do", "consent")
+	s.sees("Verify that it is you")
+	s.press("verify", "verification_code", e.Verifications()[0].Code)
+	s.sees("Let default application act for you?")
+	s.post(localhost+"/common/login", "signin_token", s.token("signin_token"), "do", "password", "username", "nobody@emulator.example.com", "passwd", "right")
+	s.sees("Let default application act for you?")
+
+	dora := newSomeone(t, e)
+	dora.open(signInURL("login_hint", "dora@emulator.example.com"))
+	dora.press("password", "passwd", "right")
+	dora.press("device")
+	if dora.back().Get("code") == "" {
+		t.Errorf("got %v", dora.back())
+	}
+	cfg.Tenants[0].Users[2].Consents = []string{"x"}
+	if _, err := entratest.New(cfg); err == nil || !strings.Contains(err.Error(), "users[2].consents[0]") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // The second factor of a configuration is known beforehand.
 func TestVerificationCode(t *testing.T) {
 	t.Parallel()
@@ -517,6 +558,16 @@ func TestReconfiguredWhileSigningIn(t *testing.T) {
 	}
 	s.press("password", "passwd", "right")
 	s.sees("Pick an account")
+	s.press("another", "by", "name")
+	if err := e.Reconfigure(&entratest.Config{Tenants: peopled().Tenants[1:]}); err != nil {
+		t.Fatal(err)
+	}
+	s.press("username", "loginfmt", "mia@emulator.example.com")
+	s.sees("You cannot be signed in", "AADSTS90002")
+	if err := e.Reconfigure(cfg); err != nil {
+		t.Fatal(err)
+	}
+	s.open(signInURL())
 	cfg.Tenants[0].Applications[0].Disabled = true
 	if err := e.Reconfigure(cfg); err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package entratest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -114,6 +115,9 @@ func (e *Emulator) Consent(user, clientID string) error {
 }
 
 func (e *Emulator) consented(u *User, app *application) bool {
+	if slices.ContainsFunc(u.Consents, func(id string) bool { return strings.EqualFold(id, app.ClientID) }) {
+		return true
+	}
 	e.people.mu.Lock()
 	defer e.people.mu.Unlock()
 	p := e.people.byID[u.ID]

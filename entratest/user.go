@@ -22,6 +22,9 @@ type User struct {
 	PasswordExpired bool `json:"passwordExpired,omitempty"`
 	// Disabled users are refused with AADSTS50057, whatever they present.
 	Disabled bool `json:"disabled,omitempty"`
+	// Consents are the client IDs of the applications that the user lets act from the
+	// beginning: see [Application.ConsentRequired].
+	Consents []string `json:"consents,omitempty"`
 	// Conditions are what is asked of the user beside the password.
 	Conditions Conditions `json:"conditions"`
 }
@@ -75,6 +78,10 @@ func (t *tenant) addUser(p *problems, path string, u User) {
 		p.guid(path+".id", u.ID)
 	}
 	u.ID = strings.ToLower(u.ID)
+	u.Consents = slices.Clone(u.Consents)
+	for i, id := range u.Consents {
+		p.guid(fmt.Sprintf("%s.consents[%d]", path, i), id)
+	}
 	u.Conditions.AuthContexts = slices.Clone(u.Conditions.AuthContexts)
 	u.Conditions.Resources = slices.Clone(u.Conditions.Resources)
 	for _, key := range []string{strings.ToLower(u.Username), u.ID} {

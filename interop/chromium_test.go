@@ -28,9 +28,12 @@ import (
 // go to the test's own, and with it.
 const screenshotsVar = "AZID_INTEROP_SCREENSHOTS"
 
-// startChromium starts a headless browser that trusts the emulator's certificate, and
-// ends it with the test.
-func startChromium(t *testing.T, e *emulator) context.Context {
+// chromium is a headless browser.
+type chromium struct{ ctx context.Context }
+
+// startChromium starts a browser that trusts the emulator's certificate, and ends it with
+// the test.
+func startChromium(t *testing.T, e *emulator) *chromium {
 	t.Helper()
 	var path string
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -62,7 +65,7 @@ func startChromium(t *testing.T, e *emulator) context.Context {
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatalf("%s does not start: %v", path, err)
 	}
-	return ctx
+	return &chromium{ctx}
 }
 
 // keyHashes are of the keys that the emulator presents.
@@ -101,9 +104,9 @@ type tab struct {
 	complaints []string
 }
 
-func openTab(t *testing.T, browser context.Context) *tab {
+func (c *chromium) newTab(t *testing.T) *tab {
 	t.Helper()
-	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
+	ctx, cancel := chromedp.NewContext(c.ctx, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
 	ctx, stop := context.WithTimeout(ctx, 3*time.Minute)
 	t.Cleanup(stop)

@@ -151,7 +151,7 @@ func TestPages(t *testing.T) {
 	line := e.newApp(t, entratest.DeveloperClientID)
 
 	t.Run("sign in", func(t *testing.T) {
-		tb, verifier := openTab(t, browser), entra.NewVerifier()
+		tb, verifier := browser.newTab(t), entra.NewVerifier()
 		tb.open(orders.url(t, entra.AuthorizeOptions{Verifier: verifier}))
 		tb.heading("Pick an account")
 		tb.look("accounts")
@@ -198,7 +198,7 @@ func TestPages(t *testing.T) {
 	})
 
 	t.Run("posted", func(t *testing.T) {
-		tb, verifier := openTab(t, browser), entra.NewVerifier()
+		tb, verifier := browser.newTab(t), entra.NewVerifier()
 		tb.open(line.url(t, entra.AuthorizeOptions{Verifier: verifier, ResponseMode: "form_post", Prompt: "login", LoginHint: bruno}))
 		tb.heading("Enter the password")
 		tb.enter("Password", brunoPassword)
@@ -208,7 +208,7 @@ func TestPages(t *testing.T) {
 	})
 
 	t.Run("without scripts", func(t *testing.T) {
-		tb, verifier := openTab(t, browser), entra.NewVerifier()
+		tb, verifier := browser.newTab(t), entra.NewVerifier()
 		command(tb, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 		tb.open(line.url(t, entra.AuthorizeOptions{Verifier: verifier, ResponseMode: "form_post"}))
 		tb.press("Use another account")
@@ -225,7 +225,7 @@ func TestPages(t *testing.T) {
 	})
 
 	t.Run("names and errors", func(t *testing.T) {
-		tb := openTab(t, browser)
+		tb := browser.newTab(t)
 		tb.open(orders.url(t, entra.AuthorizeOptions{LoginHint: "nobody@contoso.example.com", Prompt: "login"}))
 		tb.heading("Sign in")
 		tb.press("Next")
@@ -267,7 +267,7 @@ func TestPages(t *testing.T) {
 	})
 
 	t.Run("device", func(t *testing.T) {
-		tb := openTab(t, browser)
+		tb := browser.newTab(t)
 		device := line.beginDevice(t)
 		tb.open(device.VerificationURI)
 		tb.heading("Enter the code")
@@ -312,7 +312,7 @@ func TestPages(t *testing.T) {
 	})
 
 	t.Run("console", func(t *testing.T) {
-		tb := openTab(t, browser)
+		tb := browser.newTab(t)
 		tb.open(e.authority + "/_emulator/")
 		tb.heading("Console")
 		// What comes later is there without a click.
