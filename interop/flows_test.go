@@ -16,7 +16,7 @@ type flow struct {
 	// federated and user change the assertions that are presented: query
 	// parameters of the emulator's endpoints that mint them.
 	federated, user string
-	secret          string // default entratest.DefaultClientSecret
+	secret          string // default entratest.DefaultClientSecret; or the user's password
 	spent           bool   // the authorization code was redeemed by someone else
 	refused         int    // the AADSTS code that the peer has to show
 	declined        bool   // the user says no

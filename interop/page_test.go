@@ -67,6 +67,22 @@ request; another scope takes the refresh token, and nobody.
 
 `
 
+const pageTail = `
+## Records
+
+Of the same user, Python, JavaScript, Microsoft's Go and this library write an
+` + "`AuthenticationRecord`" + ` that says the same. This library finds its tokens by each of them, and
+each reads this library's (TestRecords).
+
+## The Azure CLI
+
+The real ` + "`az`" + `, version 2.45 of Debian, signs in by device code and as a service principal
+with a secret, lists its subscriptions, those of a tenant where the user is a guest
+included, and gets tokens that the emulator's keys verify (TestAzDeviceCode,
+TestAzServicePrincipal). A proxy took its two hosts, ` + "`login.microsoftonline.com`" + ` and
+` + "`management.azure.com`" + `, to the emulator.
+`
+
 // page is docs/interop.md.
 func (r *results) page() string {
 	var b strings.Builder
@@ -101,6 +117,7 @@ func (r *results) page() string {
 	for i, why := range reasons {
 		fmt.Fprintf(&b, "%d. %s\n", i+1, why)
 	}
+	b.WriteString(pageTail)
 	b.WriteString("\n## Versions\n\n")
 	for _, p := range peers {
 		if p.name != ourPeer {
