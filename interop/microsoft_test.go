@@ -155,6 +155,7 @@ func microsoftCredential(do ask, o azcore.ClientOptions) (azcore.TokenCredential
 		return microsoft.NewInteractiveBrowserCredential(&microsoft.InteractiveBrowserCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true,
 			TenantID: do.Tenant, ClientID: do.Client, AuthenticationRecord: record, DisableAutomaticAuthentication: do.Record != "", LoginHint: do.Username})
 	case "password ":
+		//nolint:staticcheck // deprecated, and in use
 		return microsoft.NewUsernamePasswordCredential(do.Tenant, do.Client, do.Username, do.Password,
 			&microsoft.UsernamePasswordCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true})
 	case "managedIdentity ", "managedIdentity assertion":

@@ -70,6 +70,7 @@ func ourCredential(do ask, o azcore.ClientOptions) (azcore.TokenCredential, erro
 		return azidentity.NewInteractiveBrowserCredential(&azidentity.InteractiveBrowserCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true,
 			TenantID: do.Tenant, ClientID: do.Client, AuthenticationRecord: record, DisableAutomaticAuthentication: do.Record != "", LoginHint: do.Username})
 	case "password ":
+		//nolint:staticcheck // deprecated, and in use
 		return azidentity.NewUsernamePasswordCredential(do.Tenant, do.Client, do.Username, do.Password,
 			&azidentity.UsernamePasswordCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true})
 	case "managedIdentity ", "managedIdentity assertion":

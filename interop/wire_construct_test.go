@@ -62,6 +62,7 @@ func (s *stage) theirs() (azcore.TokenCredential, error) {
 		})
 	case "password", "wrong password":
 		password := map[string]string{"password": entratest.DefaultPassword}[s.proof]
+		//nolint:staticcheck // deprecated, and in use
 		return microsoft.NewUsernamePasswordCredential(s.tenant, entratest.DeveloperClientID, entratest.DefaultUsername, cmp.Or(password, "wrong"), &microsoft.UsernamePasswordCredentialOptions{
 			ClientOptions: s.options(), AdditionallyAllowedTenants: additional, DisableInstanceDiscovery: s.skip,
 		})
@@ -134,6 +135,7 @@ func (s *stage) ours() (azcore.TokenCredential, error) {
 		})
 	case "password", "wrong password":
 		password := map[string]string{"password": entratest.DefaultPassword}[s.proof]
+		//nolint:staticcheck // deprecated, and in use
 		return azidentity.NewUsernamePasswordCredential(s.tenant, entratest.DeveloperClientID, entratest.DefaultUsername, cmp.Or(password, "wrong"), &azidentity.UsernamePasswordCredentialOptions{
 			ClientOptions: s.options(), AdditionallyAllowedTenants: additional, DisableInstanceDiscovery: s.skip,
 		})
