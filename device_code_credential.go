@@ -96,12 +96,12 @@ func NewDeviceCodeCredential(options *DeviceCodeCredentialOptions) (*DeviceCodeC
 	return &DeviceCodeCredential{u}, nil
 }
 
-// Authenticate: see [InteractiveBrowserCredential.Authenticate].
+// Authenticate does what [InteractiveBrowserCredential.Authenticate] does.
 func (c *DeviceCodeCredential) Authenticate(ctx context.Context, opts *policy.TokenRequestOptions) (AuthenticationRecord, error) {
 	return c.user.authenticate(ctx, opts)
 }
 
-// GetToken: see [InteractiveBrowserCredential.GetToken].
+// GetToken does what [InteractiveBrowserCredential.GetToken] does.
 func (c *DeviceCodeCredential) GetToken(ctx context.Context, opts policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	return c.user.token(ctx, &opts)
 }
@@ -119,21 +119,21 @@ type deviceFlow struct {
 }
 
 // ask is a sign-in with a device code.
-func (f *deviceFlow) ask(ctx context.Context, r entra.UserRequest, _ prompt) (t entra.TokenResponse, nonce string, err error) {
-	cancel := context.CancelFunc(func() {})
+func (f *deviceFlow) ask(ctx context.Context, r entra.UserRequest, _ string) (t entra.TokenResponse, nonce string, err error) {
 	if f.timeout > 0 {
+		var cancel context.CancelFunc
 		ctx, cancel = within(ctx, f.timeout)
-	} else {
-		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
 	}
-	defer cancel()
 	d, err := f.entra.DeviceAuthorization(ctx, r)
 	if err != nil {
 		return t, "", patient(ctx, err)
 	}
 	m := DeviceCodeMessage{UserCode: d.UserCode, VerificationURL: d.VerificationURI, ExpiresOn: d.ExpiresOn}
 	m.Message = cmp.Or(d.Message, fmt.Sprintf("To sign in, open the page %s in a browser and enter the code %s.", d.VerificationURI, d.UserCode))
-	if err := f.prompt(ctx, m); err != nil {
+	shown, end := context.WithCancel(ctx)
+	defer end()
+	if err := f.prompt(shown, m); err != nil {
 		return t, "", patient(ctx, fmt.Errorf("show the device code: %w", err))
 	}
 	t, err = f.entra.DeviceToken(ctx, r, d)

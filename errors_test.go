@@ -213,7 +213,11 @@ func TestPain4CanariesStayHidden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, cred := range []azcore.TokenCredential{secret, cert, federated, chain, obo, code} {
+		password, err := azidentity.NewUsernamePasswordCredential(tenantID, clientID, "user", canary, &azidentity.UsernamePasswordCredentialOptions{ClientOptions: o})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, cred := range []azcore.TokenCredential{secret, cert, federated, chain, obo, code, password} {
 			tok, err := cred.GetToken(t.Context(), armToken)
 			if err == nil || tok.Token != "" {
 				t.Fatalf("%s: %T got %q, %v", name, cred, tok.Token, err)

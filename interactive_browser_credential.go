@@ -90,7 +90,8 @@ type InteractiveBrowserCredentialOptions struct {
 // for as long as the sign-in takes.
 //
 // GetToken looks in memory first, then tries the refresh token, and asks the person last.
-// Callers at the same time, of one credential or of equal ones, share one sign-in. Tokens
+// Callers at the same time, of one credential or of equal ones, share one sign-in; those
+// of several credentials with callbacks do only with a record of the same account. Tokens
 // belong to the account, not to the credential: those with a record of the same account
 // share them within the process. A credential without a record asks once.
 //
@@ -139,14 +140,16 @@ func NewInteractiveBrowserCredential(options *InteractiveBrowserCredentialOption
 // Authenticate has the user sign in, whatever is in memory, and returns the record of
 // who did; later tokens are that account's. Without options, or scopes in them, the
 // sign-in is for the management API of the cloud. Failures are
-// [*AuthenticationFailedError].
+// [*AuthenticationFailedError]; on a port that is taken, and on a cloud without such an
+// API, a chain would go on.
 func (c *InteractiveBrowserCredential) Authenticate(ctx context.Context, opts *policy.TokenRequestOptions) (AuthenticationRecord, error) {
 	return c.user.authenticate(ctx, opts)
 }
 
 // GetToken returns a token for the user, from memory if there is one. Azure SDK clients
 // call it. Failures are [*AuthenticationFailedError], or [*AuthenticationRequiredError]
-// with DisableAutomaticAuthentication.
+// with DisableAutomaticAuthentication. A chain goes on after that one, and when the port
+// of RedirectURL is taken.
 func (c *InteractiveBrowserCredential) GetToken(ctx context.Context, opts policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	return c.user.token(ctx, &opts)
 }
@@ -168,17 +171,18 @@ type browserFlow struct {
 }
 
 // ask is a sign-in by the browser.
-func (f *browserFlow) ask(ctx context.Context, r entra.UserRequest, p prompt) (t entra.TokenResponse, nonce string, err error) {
+func (f *browserFlow) ask(ctx context.Context, r entra.UserRequest, username string) (t entra.TokenResponse, nonce string, err error) {
 	ctx, cancel := within(ctx, f.timeout)
 	defer cancel()
 	receiver, err := browser.Listen(f.redirectURL, f.pages)
 	if err != nil {
-		return t, "", err
+		// Another credential may do without a port.
+		return t, "", NewCredentialUnavailableError(credNameBrowser + ": " + err.Error())
 	}
 	defer receiver.Close()
 	o := entra.AuthorizeOptions{
 		RedirectURI: receiver.RedirectURI(), State: entra.NewState(), Nonce: entra.NewNonce(), Verifier: entra.NewVerifier(),
-		LoginHint: p.username, DomainHint: f.domainHint,
+		LoginHint: username, DomainHint: f.domainHint,
 	}
 	address, err := f.entra.AuthorizeURL(ctx, r, o)
 	if err != nil {
@@ -219,12 +223,10 @@ func (e *showError) Error() string { return e.err.Error() }
 
 // show opens the address in a browser, or has somebody do it.
 func (f *browserFlow) show(ctx context.Context, address string) error {
-	why := f.open(ctx, address)
-	if why == nil || ctx.Err() != nil {
-		return nil
-	}
-	if err := f.noBrowser(ctx, address, why); err != nil {
-		return &showError{err}
+	if why := f.open(ctx, address); why != nil && ctx.Err() == nil {
+		if err := f.noBrowser(ctx, address, why); err != nil {
+			return &showError{err}
+		}
 	}
 	return nil
 }

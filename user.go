@@ -46,10 +46,11 @@ type user struct {
 	app *application
 	who atomic.Pointer[identity] // nil until somebody has signed in or a record says who will
 
-	// ask has the person sign in. It returns the nonce of the sign-in, if it had one.
-	ask func(context.Context, entra.UserRequest, prompt) (t entra.TokenResponse, nonce string, err error)
-	// kind and alone tell sign-ins apart that concurrent callers cannot share: see
-	// [signInKey].
+	// ask has the person sign in, as username if that is not empty. It returns the nonce
+	// of the sign-in, if it had one.
+	ask func(ctx context.Context, r entra.UserRequest, username string) (t entra.TokenResponse, nonce string, err error)
+	// kind, hint and alone tell apart sign-ins that concurrent callers cannot share: see
+	// [signInKey]. alone says that callbacks show the sign-in.
 	kind, hint string
 	alone      bool
 	manual     bool // ask only when the program says so
@@ -58,11 +59,6 @@ type user struct {
 	family tokencache.Owner // whose refresh tokens are those of the family
 	// outsider says that the application turned out not to be of the family.
 	outsider atomic.Bool
-}
-
-// A prompt is what an ask can make use of.
-type prompt struct {
-	username string // of the account that is wanted, or empty
 }
 
 // An identity is one sign-in of a person: each has an identity of its own.
@@ -218,9 +214,16 @@ func (u *user) Life() context.Context { return u.app.Life() }
 
 // Fetch implements [tokencache.Source]: it redeems the refresh token.
 func (u *user) Fetch(ctx context.Context, q tokencache.Query) (tokencache.Token, error) {
+	if err := u.app.authority.CheckScopes(q.Scopes); err != nil {
+		return tokencache.Token{}, err
+	}
 	for {
 		who := u.who.Load()
-		t, err := u.app.fetched(ctx, q, u.refresh)
+		var t tokencache.Token
+		err := error(&silentError{})
+		if u.hasRefreshToken(q.Subject) { // else there is nothing to try, and nothing to tell of
+			t, err = u.app.fetched(ctx, q, u.refresh)
+		}
 		var silent *silentError
 		if !u.password || !errors.As(err, &silent) {
 			return t, err
@@ -234,16 +237,9 @@ func (u *user) Fetch(ctx context.Context, q tokencache.Query) (tokencache.Token,
 
 // refresh tries the refresh tokens of the application and of its family.
 func (u *user) refresh(ctx context.Context, q tokencache.Query) (entra.TokenResponse, error) {
-	if err := u.app.authority.CheckScopes(q.Scopes); err != nil {
-		return entra.TokenResponse{}, err
-	}
 	silent := &silentError{}
 	for _, family := range []bool{false, true} {
-		home := u.home(q.Subject, family)
-		kept := ""
-		if !family || !u.outsider.Load() {
-			kept = u.app.tokens.Kept(home)
-		}
+		home, kept := u.kept(q.Subject, family)
 		if kept == "" {
 			continue
 		}
@@ -282,6 +278,24 @@ func (u *user) home(subject string, family bool) tokencache.Query {
 	return q
 }
 
+// kept returns a refresh token of subject's that may serve, or "", and what it is under.
+func (u *user) kept(subject string, family bool) (home tokencache.Query, token string) {
+	home = u.home(subject, family)
+	if !family || !u.outsider.Load() {
+		token = u.app.tokens.Kept(home)
+	}
+	return home, token
+}
+
+func (u *user) hasRefreshToken(subject string) bool {
+	for _, family := range []bool{false, true} {
+		if _, token := u.kept(subject, family); token != "" {
+			return true
+		}
+	}
+	return false
+}
+
 // keep keeps the refresh token that came with t, if one did.
 func (u *user) keep(subject string, t entra.TokenResponse) {
 	if t.RefreshToken == "" {
@@ -289,8 +303,7 @@ func (u *user) keep(subject string, t entra.TokenResponse) {
 	}
 	family := t.FamilyID == "1"
 	if family {
-		own := u.home(subject, false)
-		u.app.tokens.Drop(own, u.app.tokens.Kept(own))
+		u.app.tokens.Drop(u.kept(subject, false)) // the older one
 	}
 	u.app.tokens.Keep(u.home(subject, family), t.RefreshToken, time.Now().Add(userRefreshTokenLife))
 }
@@ -299,7 +312,8 @@ func (u *user) keep(subject string, t entra.TokenResponse) {
 var signIns flight.Group[signInKey, signedIn]
 
 // A signInKey tells apart sign-ins that have different outcomes: by application,
-// directory, kind, account if that is known, and the credential if it has callbacks.
+// directory, kind and account. While the account is not known, callbacks may each show
+// the sign-in to somebody else, and the credential tells as well.
 type signInKey struct {
 	owner                       tokencache.Owner
 	kind, tenant, subject, hint string
@@ -321,10 +335,10 @@ type signedIn struct {
 // about another request than o's does not count.
 func (u *user) signIn(ctx context.Context, seen *identity, tenant string, o *policy.TokenRequestOptions) (s signedIn, mine bool, err error) {
 	key := signInKey{owner: u.app.owner, kind: u.kind, tenant: strings.ToLower(tenant), hint: strings.ToLower(u.hint)}
-	if seen != nil {
+	switch {
+	case seen != nil:
 		key.subject = seen.subject
-	}
-	if u.alone {
+	case u.alone:
 		key.alone = u
 	}
 	for {
@@ -339,7 +353,10 @@ func (u *user) signIn(ctx context.Context, seen *identity, tenant string, o *pol
 		mine = s.by == o
 		switch {
 		case err == nil:
-			if !mine {
+			if !mine && u.who.Load() == seen {
+				if seen != nil && seen.subject != s.who.subject {
+					continue // another credential's person turned out to be somebody else
+				}
 				u.who.CompareAndSwap(seen, s.who)
 			}
 			return s, mine, nil
@@ -365,11 +382,11 @@ func sameRequest(a, b *policy.TokenRequestOptions) bool {
 func (u *user) lead(ctx context.Context, seen *identity, tenant string, o *policy.TokenRequestOptions) (s signedIn, err error) {
 	start := time.Now()
 	q := tokencache.Query{Owner: u.app.owner, Tenant: tenant, Scopes: o.Scopes, CAE: o.EnableCAE, Claims: o.Claims}
-	p := prompt{username: u.hint}
-	if seen != nil && p.username == "" {
-		p.username = seen.account.Username
+	username := u.hint
+	if seen != nil && username == "" {
+		username = seen.account.Username
 	}
-	t, nonce, err := u.ask(ctx, u.request(q), p)
+	t, nonce, err := u.ask(ctx, u.request(q), username)
 	if err == nil {
 		s.who, err = u.newIdentity(ctx, q, t, nonce)
 	}

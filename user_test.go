@@ -1,6 +1,7 @@
 package azidentity_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -8,10 +9,12 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -172,7 +175,8 @@ func grantsOf(e *entratest.Emulator) map[string]int {
 	return n
 }
 
-func wantRequired(t testing.TB, err error) *azidentity.AuthenticationRequiredError {
+// required returns err as what it has to be.
+func required(t testing.TB, err error) *azidentity.AuthenticationRequiredError {
 	t.Helper()
 	var required *azidentity.AuthenticationRequiredError
 	if !errors.As(err, &required) || !azidentity.IsCredentialUnavailable(err) {
@@ -181,7 +185,7 @@ func wantRequired(t testing.TB, err error) *azidentity.AuthenticationRequiredErr
 	return required
 }
 
-func wantFailed(t testing.TB, err error, words ...string) *azidentity.AuthenticationFailedError {
+func wantFailed(t testing.TB, err error, words ...string) {
 	t.Helper()
 	var failed *azidentity.AuthenticationFailedError
 	if !errors.As(err, &failed) {
@@ -192,7 +196,6 @@ func wantFailed(t testing.TB, err error, words ...string) *azidentity.Authentica
 			t.Errorf("got %v, want %q in it", err, w)
 		}
 	}
-	return failed
 }
 
 // The requests of a sign-in by the browser are those of RFC 6749, 7636 and 8252, and a
@@ -267,7 +270,7 @@ func TestPain12RecordsShareTokens(t *testing.T) {
 		"isolated":        func(o *deviceOptions) { o.AuthenticationRecord, o.Tokens.Isolated = record, true },
 	} {
 		_, err := deviceCred(t, o, &prompts, func(o *deviceOptions) { o.DisableAutomaticAuthentication = true; change(o) }).GetToken(t.Context(), armToken)
-		if got := wantRequired(t, err); !slices.Equal(got.TokenRequestOptions.Scopes, armToken.Scopes) {
+		if got := required(t, err); !slices.Equal(got.TokenRequestOptions.Scopes, armToken.Scopes) {
 			t.Errorf("%s: got %v", name, got.TokenRequestOptions)
 		}
 	}
@@ -366,6 +369,45 @@ func TestPain72EqualCredentialsOnePrompt(t *testing.T) {
 	}
 }
 
+// Pain 72: callers for one account share a prompt also if their credentials have prompts
+// of their own. While nobody knows who will sign in, those may be for different people,
+// and are not shared.
+func TestPain72OwnPrompts(t *testing.T) {
+	e, o := emulate(t, people())
+	synctest.Test(t, func(t *testing.T) {
+		o.Transport = e.Transport()
+		var prompts atomic.Int64
+		call := func(change func(*deviceOptions)) {
+			var calls sync.WaitGroup
+			for i := range 100 {
+				c := deviceCred(t, o, &prompts, change)
+				calls.Go(func() {
+					if _, err := c.GetToken(t.Context(), scopeOf(i%5)); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			calls.Wait()
+		}
+		record, err := deviceCred(t, o, &prompts, nil).Authenticate(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.RevokeSessions(entratest.DefaultUsername); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		call(func(o *deviceOptions) { o.AuthenticationRecord = record })
+		if n := prompts.Swap(0); n != 2 {
+			t.Errorf("%d prompts, want the first and another", n)
+		}
+		call(nil)
+		if n := prompts.Load(); n != 100 {
+			t.Errorf("%d prompts, want one for each of 100 who may be anybody", n)
+		}
+	})
+}
+
 // Pain 72: nobody is asked in a month, once somebody has signed in.
 func TestPain72NoPromptsInAMonth(t *testing.T) {
 	cfg := people()
@@ -376,7 +418,7 @@ func TestPain72NoPromptsInAMonth(t *testing.T) {
 		var prompts atomic.Int64
 		c := deviceCred(t, o, &prompts, func(o *deviceOptions) { o.DisableAutomaticAuthentication = true })
 		_, err := c.GetToken(t.Context(), armToken)
-		required := wantRequired(t, err)
+		required := required(t, err)
 		if prompts.Load() != 0 || len(e.Journal()) != 0 {
 			t.Fatal("somebody was asked")
 		}
@@ -423,7 +465,7 @@ func TestAuthenticationRequiredRoundTrip(t *testing.T) {
 			}
 			request := policy.TokenRequestOptions{Scopes: scopeOf(1).Scopes, EnableCAE: true}
 			_, err = manual.GetToken(t.Context(), request)
-			required := wantRequired(t, err)
+			required := required(t, err)
 			if !strings.Contains(err.Error(), "AADSTS50173") || !required.TokenRequestOptions.EnableCAE {
 				t.Errorf("%s: got %v", name, err)
 			}
@@ -517,7 +559,7 @@ func TestPain59StepUp(t *testing.T) {
 			t.Fatal("no challenge")
 		}
 		_, err := c.GetToken(t.Context(), graph)
-		required := wantRequired(t, err)
+		required := required(t, err)
 		if !strings.Contains(required.TokenRequestOptions.Claims, `"c1"`) || !strings.Contains(err.Error(), "AADSTS50076") {
 			t.Errorf("got %v with claims %s", err, required.TokenRequestOptions.Claims)
 		}
@@ -619,7 +661,8 @@ func TestDevicePromptFails(t *testing.T) {
 		o.UserPrompt = func(context.Context, azidentity.DeviceCodeMessage) error { return broken }
 	})
 	_, err := c.GetToken(t.Context(), armToken)
-	if wantFailed(t, err); !errors.Is(err, broken) || e.CountRequests(entratest.EndpointToken) != 0 {
+	wantFailed(t, err)
+	if !errors.Is(err, broken) || e.CountRequests(entratest.EndpointToken) != 0 {
 		t.Errorf("got %v and %d polls", err, e.CountRequests(entratest.EndpointToken))
 	}
 }
@@ -711,11 +754,10 @@ func TestPain71CancelFreesThePort(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		var l net.Listener
-		for range 1000 { // the sign-in ends behind the caller that leaves
-			if l, err = net.Listen("tcp4", "127.0.0.1:"+port); err == nil {
+		for late := time.Now().Add(10 * time.Second); ; runtime.Gosched() { // it ends behind the caller that leaves
+			if l, err = net.Listen("tcp4", "127.0.0.1:"+port); err == nil || time.Now().After(late) {
 				break
 			}
-			<-time.After(time.Millisecond)
 		}
 		if err != nil {
 			t.Fatalf("the port is still taken: %v", err)
@@ -747,7 +789,26 @@ func TestPain71NoBrowser(t *testing.T) {
 		o.NoBrowser = func(_ context.Context, _ string, why error) error { return fmt.Errorf("nobody to show it to: %w", why) }
 	})
 	_, err := c.GetToken(t.Context(), armToken)
-	if wantFailed(t, err, "nobody to show it to"); !errors.Is(err, none) {
+	wantFailed(t, err, "nobody to show it to")
+	if !errors.Is(err, none) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A port that is taken is known before any browser opens, and a chain goes on.
+func TestPain71PortIsTaken(t *testing.T) {
+	t.Parallel()
+	e, o := emulate(t, people())
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	b := newBrowser(e)
+	c := browserCred(t, b, o, func(o *browserOptions) {
+		o.RedirectURL = fmt.Sprintf("http://localhost:%d", l.Addr().(*net.TCPAddr).Port)
+	})
+	if _, err := c.GetToken(t.Context(), armToken); !isUnavailable(t, err) || !strings.HasPrefix(err.Error(), "InteractiveBrowserCredential: ") || b.opened.Load() != 0 {
 		t.Errorf("got %v", err)
 	}
 }
@@ -802,7 +863,9 @@ func TestBrowserRefusals(t *testing.T) {
 			}
 		})
 		_, err := c.GetToken(t.Context(), armToken)
-		if failed := wantFailed(t, err, append(tc.words, "InteractiveBrowserCredential: ")...); failed.Code != tc.oauth || (failed.RawResponse != nil) != (tc.oauth == "invalid_grant") {
+		wantFailed(t, err, append(tc.words, "InteractiveBrowserCredential: ")...)
+		var failed *azidentity.AuthenticationFailedError
+		if !errors.As(err, &failed) || failed.Code != tc.oauth || (failed.RawResponse != nil) != (tc.oauth == "invalid_grant") {
 			t.Errorf("%s: got code %q and response %v", tc.name, failed.Code, failed.RawResponse)
 		}
 	}
@@ -831,7 +894,7 @@ func TestFamilyRefreshTokens(t *testing.T) {
 	outsider := with(clientID)
 	for range 3 {
 		_, err = outsider.GetToken(t.Context(), armToken)
-		wantRequired(t, err)
+		_ = required(t, err)
 	}
 	if n := grantsOf(e)["refresh_token"]; n != 2 || b.opened.Load() != 1 {
 		t.Errorf("%d refreshes, want one of the sibling's and one that found the outsider", n)
@@ -857,7 +920,8 @@ func TestPain80Password(t *testing.T) {
 			t.Errorf("got %+v, %v, %v", record, err, grantsOf(e))
 		}
 		_, err = passwordCred(t, o, entratest.DefaultUsername, "wrong").GetToken(t.Context(), armToken)
-		if wantFailed(t, err, "UsernamePasswordCredential: ", "AADSTS50126"); strings.Contains(err.Error(), "wrong\"") {
+		wantFailed(t, err, "UsernamePasswordCredential: ", "AADSTS50126")
+		if strings.Contains(err.Error(), "wrong\"") {
 			t.Errorf("got %v", err)
 		}
 		_, err = passwordCred(t, o, "mfa@emulator.example.com", "pw").GetToken(t.Context(), armToken)
@@ -1022,6 +1086,23 @@ func TestUserConstructors(t *testing.T) {
 	}
 	if _, err := azidentity.NewDeviceCodeCredential(nil); err != nil {
 		t.Error(err)
+	}
+}
+
+// Pain 65, for people: a sign-in is one event, and so is a refresh.
+func TestPain65UserEvents(t *testing.T) {
+	var debug bytes.Buffer
+	old := slog.Default()
+	defer slog.SetDefault(old)
+	slog.SetDefault(slog.New(slog.NewTextHandler(&debug, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	_, o := emulate(t, people())
+	c := passwordCred(t, o, entratest.DefaultUsername, entratest.DefaultPassword)
+	for _, request := range []policy.TokenRequestOptions{armToken, armToken, scopeOf(1)} {
+		tokenFor(t, c, request)
+	}
+	lines := strings.Split(strings.TrimSpace(debug.String()), "\n")
+	if len(lines) != 2 || strings.Count(debug.String(), `msg="azidentity: token acquired" credential=UsernamePasswordCredential`) != 2 {
+		t.Errorf("got %d lines, want two:\n%s", len(lines), debug.String())
 	}
 }
 

@@ -104,7 +104,7 @@ func (c *UsernamePasswordCredential) GetToken(ctx context.Context, opts policy.T
 }
 
 // ask sends the password.
-func (c *UsernamePasswordCredential) ask(ctx context.Context, r entra.UserRequest, _ prompt) (entra.TokenResponse, string, error) {
+func (c *UsernamePasswordCredential) ask(ctx context.Context, r entra.UserRequest, _ string) (entra.TokenResponse, string, error) {
 	t, err := c.user.app.entra.Password(ctx, r, c.username, c.password)
 	return t, "", err
 }

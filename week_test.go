@@ -42,7 +42,7 @@ func (r weekRow) from() entratest.Endpoint {
 	return r.host
 }
 
-// weekRows are the service credentials. Not among them are those that need a real
+// weekRows are the service credentials, and those of people who have signed in. Not among them are those that need a real
 // socket, process or place on the machine, none of which a bubble of virtual time
 // can hold: the AKS token proxy (TestPain73TokenProxyRotates, over loopback; all
 // above its transport is the row "workload identity"), AssertionFromCommand
@@ -92,6 +92,21 @@ var weekRows = []weekRow{
 	}},
 	{name: "on behalf of all users", perUser: true, open: func(_ *testing.T, w *week) (azcore.TokenCredential, error) {
 		return azidentity.NewOnBehalfOfCredentialWithSecret(tenantID, clientID, "", goodKey, &azidentity.OnBehalfOfCredentialOptions{ClientOptions: w.o})
+	}},
+	{name: "a signed-in user", open: func(t *testing.T, w *week) (azcore.TokenCredential, error) {
+		c, err := azidentity.NewDeviceCodeCredential(&azidentity.DeviceCodeCredentialOptions{
+			ClientOptions: w.o, TenantID: tenantID, ClientID: clientID, DisableAutomaticAuthentication: true,
+			UserPrompt: func(_ context.Context, m azidentity.DeviceCodeMessage) error {
+				return w.e.ApproveDeviceCode(m.UserCode, entratest.DefaultUsername, entratest.SignIn{})
+			},
+		})
+		if err == nil {
+			_, err = c.Authenticate(t.Context(), &armToken)
+		}
+		return c, err
+	}},
+	{name: "user's password", open: func(_ *testing.T, w *week) (azcore.TokenCredential, error) {
+		return azidentity.NewUsernamePasswordCredential(tenantID, clientID, entratest.DefaultUsername, entratest.DefaultPassword, &azidentity.UsernamePasswordCredentialOptions{ClientOptions: w.o})
 	}},
 	{name: "authorization code", open: func(t *testing.T, w *week) (azcore.TokenCredential, error) {
 		code, err := w.e.AuthorizationCode(entratest.DefaultUsername, clientID, entratest.DefaultRedirectURI)

@@ -7,6 +7,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
@@ -62,6 +63,9 @@ func demoRows() []demoRow {
 			open: openAuthorizationCode("http://localhost:8400", azidentity.ClientAuthentication{})},
 		{credential: "AuthorizationCodeCredential", how: "PKCE, secret",
 			open: openAuthorizationCode(entratest.DefaultRedirectURI, azidentity.AuthenticationBySecret(entratest.DefaultClientSecret))},
+		{credential: "InteractiveBrowserCredential", how: "PKCE, nonce", open: openBrowser},
+		{credential: "DeviceCodeCredential", how: "approved", open: openDeviceCode},
+		{credential: "UsernamePasswordCredential", how: "password", open: openPassword},
 		{credential: "WorkloadIdentityCredential", how: "token file", open: openWorkload,
 			env: func(l *demoLab) map[string]string {
 				return map[string]string{"AZURE_FEDERATED_TOKEN_FILE": l.tokenFile}
@@ -81,7 +85,7 @@ func demoRows() []demoRow {
 		managed("Azure ML", entratest.EndpointAzureML, nil),
 		managed("Cloud Shell", entratest.EndpointCloudShell, nil),
 		managed("Azure Arc", entratest.EndpointAzureArc, nil),
-		managed("Fabric pinned", entratest.EndpointServiceFabric, nil),
+		managed("Fabric (pin)", entratest.EndpointServiceFabric, nil),
 		{credential: "ManagedIdentityCredential", how: "pod's file", open: openManaged(nil),
 			env: func(l *demoLab) map[string]string {
 				return map[string]string{"AZURE_FEDERATED_TOKEN_FILE": l.tokenFile, "AZURE_IDENTITY_DISABLE_INSTANCE_DISCOVERY": "true"}
@@ -98,7 +102,11 @@ func demoRows() []demoRow {
 			env: func(l *demoLab) map[string]string {
 				return map[string]string{"AZURE_CLIENT_CERTIFICATE_PATH": l.certificateFile}
 			}},
-		{credential: "ChainedTokenCredential", how: "second of two", open: openChain},
+		{credential: "EnvironmentCredential", how: "password", open: openEnvironment,
+			env: func(*demoLab) map[string]string {
+				return map[string]string{"AZURE_USERNAME": demoUser, "AZURE_PASSWORD": demoPassword}
+			}},
+		{credential: "ChainedTokenCredential", how: "2nd of two", open: openChain},
 		{credential: "NewBearerTokenProvider", how: "secret", open: openProvider},
 	}
 }
@@ -249,7 +257,10 @@ const (
 	demoAppName  = "demo"
 )
 
-const demoUser = "user@home.example.com"
+const (
+	demoUser     = "user@home.example.com"
+	demoPassword = "not-a-secret~demo"
+)
 
 // bindingAudience is that of service account tokens for identity bindings.
 const bindingAudience = "api://AKSIdentityBinding"
@@ -259,7 +270,7 @@ func demoConfig() *entratest.Config {
 	home.Name, home.Domains = "home", []string{"home.example.com"}
 	home.Applications[0].Name = demoAppName
 	home.Applications[0].FederatedCredentials[0].Audiences = []string{entratest.DefaultFederatedAudience, bindingAudience}
-	home.Users = []entratest.User{{Username: demoUser}}
+	home.Users = []entratest.User{{Username: demoUser, Password: demoPassword}}
 	away := entratest.DefaultTenant()
 	away.ID, away.Name, away.Domains = awayTenantID, "away", []string{"away.example.com"}
 	away.Applications[0].Name = demoAppName
@@ -267,7 +278,10 @@ func demoConfig() *entratest.Config {
 	for i, name := range []string{"vm", demoAppName} {
 		machine[i].ResourceID = path.Join(path.Dir(machine[i].ResourceID), name)
 	}
-	return &entratest.Config{Tenants: []entratest.Tenant{home, away}, ManagedIdentities: machine}
+	return &entratest.Config{
+		Tenants: []entratest.Tenant{home, away}, ManagedIdentities: machine,
+		DeviceCodes: entratest.DeviceCodes{Outcome: entratest.DeviceApproved, Interval: time.Second},
+	}
 }
 
 // clientOptions lead to the emulator, and to it alone.

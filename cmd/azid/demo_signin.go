@@ -7,8 +7,12 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"html"
+	"io"
 	"net/http"
 	"net/url"
+	"regexp"
+	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 
@@ -64,6 +68,70 @@ func (l *demoLab) signIn(redirectURI, verifier string) (string, error) {
 		return "", fmt.Errorf("the sign-in brought no code: %s", cmp.Or(got.Get("error_description"), "its state is another request's"))
 	}
 	return got.Get("code"), nil
+}
+
+// openBrowser has a browser without a window sign the demo's user in.
+func openBrowser(l *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, error) {
+	return azidentity.NewInteractiveBrowserCredential(&azidentity.InteractiveBrowserCredentialOptions{
+		ClientOptions: o, DisableInstanceDiscovery: true, Tokens: isolated,
+		TenantID: homeTenantID, ClientID: entratest.DefaultClientID, LoginHint: demoUser, OpenBrowser: l.browse,
+	})
+}
+
+// hiddenInput is a parameter in the page that posts an answer to the redirect URI.
+var hiddenInput = regexp.MustCompile(`name="(\w+)" value="([^"]*)"`)
+
+// browse does what a browser does at the sign-in: it opens the address, at which the hint
+// signs the user in without a page, and submits the form that comes back.
+func (l *demoLab) browse(ctx context.Context, address string) error {
+	u, err := url.Parse(address)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := l.server.Client().Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	page, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	form := url.Values{}
+	for _, m := range hiddenInput.FindAllStringSubmatch(string(page), -1) {
+		form.Set(m[1], html.UnescapeString(m[2]))
+	}
+	post, err := http.NewRequestWithContext(ctx, http.MethodPost, u.Query().Get("redirect_uri"), strings.NewReader(form.Encode()))
+	if err != nil {
+		return err
+	}
+	post.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	// The client of the emulator leads to the emulator, whatever the address.
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	done, err := client.Do(post)
+	if err != nil {
+		return err
+	}
+	return done.Body.Close()
+}
+
+// openDeviceCode leaves the approval to the emulator, and shows the code to nobody.
+func openDeviceCode(_ *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, error) {
+	return azidentity.NewDeviceCodeCredential(&azidentity.DeviceCodeCredentialOptions{
+		ClientOptions: o, DisableInstanceDiscovery: true, Tokens: isolated,
+		TenantID: homeTenantID, ClientID: entratest.DefaultClientID,
+		UserPrompt: func(context.Context, azidentity.DeviceCodeMessage) error { return nil },
+	})
+}
+
+func openPassword(_ *demoLab, o azcore.ClientOptions) (azcore.TokenCredential, error) {
+	//nolint:staticcheck // deprecated, and in use
+	return azidentity.NewUsernamePasswordCredential(homeTenantID, entratest.DefaultClientID, demoUser, demoPassword,
+		&azidentity.UsernamePasswordCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true, Tokens: isolated})
 }
 
 func randomText() string {

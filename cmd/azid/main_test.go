@@ -92,7 +92,7 @@ var unstable = []struct {
 	{regexp.MustCompile(`azid-emulator-\d+`), "azid-emulator-N"},
 	{regexp.MustCompile(`\b[0-9a-f]{40}\b`), "THUMBPRINT"},
 	{regexp.MustCompile(`"(first|cached)Nanoseconds": \d+`), `"${1}Nanoseconds": N`},
-	{regexp.MustCompile(` +\d+(\.\d)? (ns|µs|ms)\b`), " T"},
+	{regexp.MustCompile(` +(\d+(\.\d)? (ns|µs|ms)|\d\.\d s)\b`), " T"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\dZ`), "DATE"},
 	{regexp.MustCompile(`(?m)^\d\d:\d\d:\d\d `), "TIME "},
 	{regexp.MustCompile(`\d+ s ago`), "N s ago"},
