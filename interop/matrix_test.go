@@ -66,6 +66,11 @@ func (e *emulator) check(t *testing.T, p peer, f flow, do ask, got answer) resul
 	t.Helper()
 	why, lacks := f.cannot[p.name]
 	requests := e.requestsFor(t, do.resource)
+	version := ""
+	if f.people() {
+		requests = e.requestsOf(t, do.Client)[do.before:]
+		version = checkPeople(t, p, f, requests, why)
+	}
 	problem := got.Error
 	if problem == "" {
 		problem = e.verify(t, f, do, got)
@@ -77,7 +82,6 @@ func (e *emulator) check(t *testing.T, p peer, f flow, do ask, got answer) resul
 		}
 		return result{cannot: why.why}
 	case f.declined:
-		requests := e.requestsOf(t, do.Client)
 		if n := len(requests); n == 0 || requests[n-1].Error != "authorization_declined" {
 			t.Errorf("the emulator declined none of %d requests", n)
 		}
@@ -86,9 +90,6 @@ func (e *emulator) check(t *testing.T, p peer, f flow, do ask, got answer) resul
 		}
 		return result{refused: "declined"}
 	case f.refused != 0:
-		if f.people() {
-			requests = e.requestsOf(t, do.Client)[do.before:]
-		}
 		code := fmt.Sprintf("AADSTS%d", f.refused)
 		if !strings.Contains(got.Error, code) {
 			t.Errorf("got %q, which does not have %s", got.Error, code)
@@ -101,7 +102,7 @@ func (e *emulator) check(t *testing.T, p peer, f flow, do ask, got answer) resul
 		t.Fatal(problem)
 	}
 	if f.people() {
-		return result{version: e.checkPeople(t, p, f, do)}
+		return result{version: version}
 	}
 	return result{version: e.checkRequests(t, p, f, lacks, requests), cannot: why.why}
 }
