@@ -23,7 +23,7 @@ func serveMe(c *call) reply {
 	if !ok {
 		return c.unauthorized("there is no bearer token in the request", "Access token is empty.", "")
 	}
-	t, reason := c.checkAccessToken(strings.TrimSpace(text))
+	t, reason := c.checkAccessToken(strings.TrimSpace(text), graph, graphAppID)
 	if reason != "" {
 		return c.unauthorized(reason, "Access token validation failure.", "")
 	}
@@ -54,8 +54,9 @@ func serveMe(c *call) reply {
 	return jsonReply(http.StatusOK, map[string]string{"id": user.ID, "userPrincipalName": user.Username, "displayName": user.Name})
 }
 
-// checkAccessToken verifies an access token, or says what is wrong with it.
-func (c *call) checkAccessToken(text string) (t *jwt, reason string) {
+// checkAccessToken verifies an access token for one of the audiences, or for the host by
+// which the emulator is reached, or says what is wrong with it.
+func (c *call) checkAccessToken(text string, audiences ...string) (t *jwt, reason string) {
 	t, err := parseJWT(text)
 	if err != nil {
 		return nil, "the token is no JWT: " + err.Error()
@@ -63,13 +64,14 @@ func (c *call) checkAccessToken(text string) (t *jwt, reason string) {
 	expires, _, err := t.date("exp")
 	from, _, err2 := t.date("nbf")
 	_, host, _ := strings.Cut(c.origin, "://")
+	audiences = append(audiences, "https://"+host)
 	switch {
 	case t.alg() != "RS256" || t.verify(&c.e.signing().private.PublicKey) != nil:
 		return nil, "the token is not signed by this emulator"
 	case err != nil || err2 != nil || !c.now.Before(expires) || c.now.Add(clockTolerance).Before(from):
 		return nil, "the token is not valid at this time; it expires " + expires.UTC().Format(time.RFC3339)
 	case !slices.ContainsFunc(t.audiences(), func(aud string) bool {
-		return sameResource(aud, graph) || aud == graphAppID || sameResource(aud, "https://"+host)
+		return slices.ContainsFunc(audiences, func(a string) bool { return sameResource(a, aud) })
 	}):
 		return nil, fmt.Sprintf("the token is for %q", t.audiences())
 	}

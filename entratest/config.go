@@ -115,6 +115,9 @@ type Tenant struct {
 	// Resources that tokens may be asked for. Nil: whatever is asked for exists.
 	// Otherwise others are refused with AADSTS500011.
 	Resources []Resource `json:"resources,omitempty"`
+	// Subscriptions that Azure Resource Manager lists: GET /subscriptions, beside GET
+	// /tenants.
+	Subscriptions []Subscription `json:"subscriptions,omitempty"`
 }
 
 // Resource is an API that tokens are for.
@@ -210,9 +213,9 @@ type Issuer struct {
 // with the application [DefaultClientID], which has [DefaultClientSecret], the
 // certificate of [Emulator.DefaultCertificate] and a federated credential that
 // trusts [DefaultFederatedSubject], [DefaultRedirectURI] and
-// [DefaultPublicRedirectURI], with the application [DeveloperClientID], and with the
-// user [DefaultUsername], whose password is [DefaultPassword]. Use it to add to the
-// default instead of replacing it.
+// [DefaultPublicRedirectURI], with the application [DeveloperClientID], with the user
+// [DefaultUsername], whose password is [DefaultPassword], and with the subscription
+// [DefaultSubscriptionID]. Use it to add to the default instead of replacing it.
 func DefaultTenant() Tenant {
 	return Tenant{
 		ID:      DefaultTenantID,
@@ -236,5 +239,6 @@ func DefaultTenant() Tenant {
 			PublicRedirectURIs: []string{DefaultPublicRedirectURI},
 			FamilyID:           "1",
 		}},
+		Subscriptions: []Subscription{{ID: DefaultSubscriptionID, Name: "Emulator"}},
 	}
 }

@@ -29,6 +29,9 @@ func TestConfigErrors(t *testing.T) {
 			[]string{"tenants[1].id: " + id + " names another tenant", "tenants[1].domains[0]: A.B names another"}},
 		{"resource", entratest.Config{Tenants: []entratest.Tenant{{ID: id, Resources: []entratest.Resource{{}}}}},
 			[]string{"tenants[0].resources[0].identifiers: "}},
+		{"subscriptions", entratest.Config{Tenants: []entratest.Tenant{
+			{ID: id, Subscriptions: []entratest.Subscription{{ID: "x"}, {ID: disabledApp}, {ID: strings.ToUpper(disabledApp)}}},
+		}}, []string{`tenants[0].subscriptions[0].id: "x" is not a GUID`, "tenants[0].subscriptions[2].id: "}},
 		{"client id", app(entratest.Application{ClientID: "app", ObjectID: "object"}),
 			[]string{`tenants[0].applications[0].clientId: "app"`, `applications[0].objectId: "object"`}},
 		{"same application", entratest.Config{Tenants: []entratest.Tenant{{ID: id, Applications: []entratest.Application{{ClientID: disabledApp}, {ClientID: strings.ToUpper(disabledApp)}}}}},

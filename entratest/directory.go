@@ -161,6 +161,8 @@ func (d *directory) addTenant(p *problems, path string, in Tenant) {
 			p.add(rpath+".identifiers", "a resource needs identifiers, none of them empty")
 		}
 	}
+	t.Subscriptions = slices.Clone(in.Subscriptions)
+	p.subscriptions(path+".subscriptions", in.Subscriptions)
 	t.addFederated(p, path)
 	for i, u := range in.Users {
 		t.addUser(p, fmt.Sprintf("%s.users[%d]", path, i), u)

@@ -23,6 +23,7 @@ const (
 	EndpointUserRealm           Endpoint = "userRealm"
 	EndpointFederationServer    Endpoint = "federationServer"
 	EndpointAPI                 Endpoint = "api"
+	EndpointResourceManager     Endpoint = "resourceManager"
 	EndpointRegion              Endpoint = "region"
 	EndpointFederation          Endpoint = "federation"
 	EndpointPipelines           Endpoint = "pipelines"
@@ -83,6 +84,8 @@ func routes() []route {
 		{"POST", "/common/login", EndpointSignIn, v2, serveSignIn, false},
 
 		{"GET", "/_api/me", EndpointAPI, v2, serveMe, false},
+		{"GET", "/tenants", EndpointResourceManager, v2, serveTenants, false},
+		{"GET", "/subscriptions", EndpointResourceManager, v2, serveSubscriptions, false},
 
 		{"GET", "/metadata/instance/compute", EndpointRegion, v2, serveCompute, false},
 		{"GET", "/metadata/instance/compute/location", EndpointRegion, v2, serveLocation, false},

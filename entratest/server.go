@@ -20,7 +20,8 @@ import (
 // where the machine's own endpoints are.
 type Server struct {
 	*Emulator
-	// URL is the authority host, https://localhost:PORT without a trailing slash.
+	// URL is the authority host, https://localhost:PORT without a trailing slash, nor
+	// the port if that is 443.
 	URL string
 	// MachineURL is where the managed identity endpoints are that have no TLS in
 	// Azure either: http://127.0.0.1:PORT without a trailing slash. Nothing else
@@ -88,7 +89,9 @@ func Listen(addr string, cfg *Config) (*Server, error) {
 			return nil, fmt.Errorf("entratest: %w", err)
 		}
 	}
-	s.URL, s.MachineURL, s.fabricURL = "https://localhost:"+ports[0], "http://127.0.0.1:"+ports[1], "https://localhost:"+ports[2]
+	// Clients leave the default port out of the Host, and so it is missing in issuers.
+	s.URL = strings.TrimSuffix("https://localhost:"+ports[0], ":443")
+	s.MachineURL, s.fabricURL = "http://127.0.0.1:"+ports[1], "https://localhost:"+ports[2]
 	e.base = s.URL
 	s.client = s.newClient()
 	s.serve(0, ca.certificate, s.ServeHTTP)

@@ -1,6 +1,6 @@
 // Package interop tests this module against programs that nobody here wrote:
-// Microsoft's azure.identity for Python, @azure/identity for JavaScript and
-// azidentity for Go, with go-oidc to verify the tokens, and apidiff to compare
+// Microsoft's azure.identity for Python, @azure/identity for JavaScript, azidentity
+// for Go and the Azure CLI, with go-oidc to verify the tokens, and apidiff to compare
 // the API. A client and an emulator by the same hands could share a mistake. People
 // sign in at the emulator's pages with Chromium, and axe-core checks the pages.
 //

@@ -142,9 +142,7 @@ func (e *emulator) redeem(t *testing.T, do ask) {
 	}
 }
 
-// requestsFor returns the requests for tokens of a resource, to the token endpoint
-// and to those of the machine that the emulator plays.
-func (e *emulator) requestsFor(t *testing.T, resource string) []entratest.Entry {
+func (e *emulator) journal(t *testing.T) []entratest.Entry {
 	t.Helper()
 	var journal struct {
 		Entries []entratest.Entry `json:"entries"`
@@ -152,7 +150,14 @@ func (e *emulator) requestsFor(t *testing.T, resource string) []entratest.Entry 
 	if err := json.Unmarshal(e.do(t, http.MethodGet, "/_emulator/journal"), &journal); err != nil {
 		t.Fatal(err)
 	}
-	return slices.DeleteFunc(journal.Entries, func(r entratest.Entry) bool {
+	return journal.Entries
+}
+
+// requestsFor returns the requests for tokens of a resource, to the token endpoint
+// and to those of the machine that the emulator plays.
+func (e *emulator) requestsFor(t *testing.T, resource string) []entratest.Entry {
+	t.Helper()
+	return slices.DeleteFunc(e.journal(t), func(r entratest.Entry) bool {
 		if r.Endpoint == entratest.EndpointAuthorize {
 			return true // it was the test's
 		}

@@ -16,11 +16,23 @@ type flow struct {
 	// federated and user change the assertions that are presented: query
 	// parameters of the emulator's endpoints that mint them.
 	federated, user string
-	secret          string // default entratest.DefaultClientSecret
+	secret          string // default entratest.DefaultClientSecret; or the user's password
 	spent           bool   // the authorization code was redeemed by someone else
 	refused         int    // the AADSTS code that the peer has to show
+	declined        bool   // the user says no
+	username        string // default entratest.DefaultUsername
+	then            string // what the token is asked for after the sign-in: see below
 	cannot          map[string]cannot
 }
+
+// people reports whether somebody signs in.
+func (f flow) people() bool { return f.host == people || f.host == peopleTooLate }
+
+// machine reports whether the token is a managed identity's.
+func (f flow) machine() bool { return f.proof == "" && !f.people() }
+
+// fails reports whether there is to be no token.
+func (f flow) fails() bool { return f.refused != 0 || f.declined }
 
 // An identity of the machine, by one of its IDs.
 type identity struct{ kind, value string }
@@ -34,6 +46,14 @@ var (
 // A cannot is why a peer does not have a flow, and what shows that: what it says
 // when it is told to. If it says nothing, it gets a token in another way.
 type cannot struct{ why, says string }
+
+// What a flow.then is: a token is asked for once more, of the same credential, or of
+// another one that has the record of the sign-in and may ask nobody.
+const (
+	thenAgain  = "again"
+	thenOther  = "other scope"
+	thenRecord = "record"
+)
 
 // The peers, as docs/interop.md names them.
 const (
@@ -101,6 +121,30 @@ var flows = []flow{
 		microsoftPeer: {noAuthorizationCode, "no such credential"},
 	}},
 
+	{name: "device code", host: people, credential: "deviceCode", cannot: noPeople},
+	{name: "device code, token in memory", host: people, credential: "deviceCode", then: thenAgain, cannot: noPeople},
+	{name: "device code, then another scope", host: people, credential: "deviceCode", then: thenOther, cannot: noPeople},
+	{name: "device code, then another credential by the record", host: people, credential: "deviceCode", then: thenRecord, cannot: noSharedMemory},
+	{name: "browser", host: people, credential: "browser", cannot: noPeople},
+	{name: "browser, token in memory", host: people, credential: "browser", then: thenAgain, cannot: noPeople},
+	{name: "browser, then another scope", host: people, credential: "browser", then: thenOther, cannot: noPeople},
+	{name: "browser, then another credential by the record", host: people, credential: "browser", then: thenRecord, cannot: noSharedMemory},
+	{name: "user name and password", host: people, credential: "password", cannot: noPeople},
+	{name: "user name and password, token in memory", host: people, credential: "password", then: thenAgain, cannot: noPeople},
+	{name: "user name and password, then another scope", host: people, credential: "password", then: thenOther, cannot: noPeople},
+
+	{name: "device code, declined", host: people, credential: "deviceCode", declined: true, cannot: map[string]cannot{
+		pythonAIOPeer: noPeople[pythonAIOPeer],
+		microsoftPeer: {noReason, "Response contained no body"},
+	}},
+	{name: "device code, expired", host: peopleTooLate, credential: "deviceCode", refused: 70019, cannot: map[string]cannot{
+		pythonAIOPeer:  noPeople[pythonAIOPeer],
+		javaScriptPeer: {"It says `expired_token`, and not the code.", "expired_token"},
+		microsoftPeer:  {noReason, "Response contained no body"},
+	}},
+	{name: "wrong password", host: people, credential: "password", secret: "wrong", refused: 50126, cannot: noPeople},
+	{name: "password where multifactor authentication is required", host: people, credential: "password", username: verifiedUser, refused: 50076, cannot: noPeople},
+
 	{name: "wrong client secret", host: "application", credential: "client", proof: "secret", secret: "wrong", refused: 7000215},
 	{name: "federated assertion, expired", host: "application", credential: "client", proof: "assertion", federated: "lifetime=-1h", refused: 700024},
 	{name: "federated assertion, other subject", host: "application", credential: "client", proof: "assertion", federated: "subject=other", refused: 700213},
@@ -120,7 +164,20 @@ var (
 	noPipelines        = inPython("This version has no `AzurePipelinesCredential`.", "has no attribute 'AzurePipelinesCredential'")
 )
 
+var (
+	noPeople       = map[string]cannot{pythonAIOPeer: {noAIOPeople, "has no attribute"}}
+	noSharedMemory = map[string]cannot{
+		pythonPeer:     {noMemory, "AuthenticationRequiredError"},
+		pythonAIOPeer:  {noAIOPeople, "has no attribute"},
+		javaScriptPeer: {noMemory, "AuthenticationRequiredError"},
+		microsoftPeer:  {noMemory, "can't acquire a token without user interaction"},
+	}
+)
+
 const (
+	noAIOPeople         = "`azure.identity.aio` has no credentials for people."
+	noReason            = "It is refused, but the error does not say why: \"Response contained no body\", when there was one."
+	noMemory            = "Without a persistent cache, no credential finds the tokens of another."
 	noAuthorizationCode = "Microsoft's library for Go has no `AuthorizationCodeCredential`."
 	noCodeSecret        = "`AuthorizationCodeCredential` takes a secret, and does not send it."
 )

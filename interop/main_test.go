@@ -21,6 +21,13 @@ const (
 // TestMain runs the tests in a copy of this process that has no network but
 // loopback, and a /var/opt of its own. What may need the network, building azid, is done before.
 func TestMain(m *testing.M) {
+	if os.Getenv(browserVar) != "" {
+		if err := openBrowser(os.Args[len(os.Args)-1]); err != nil {
+			fmt.Fprintln(os.Stderr, "the browser:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if os.Getenv(isolatedVar) != "" {
 		if err := isolated(); err != nil {
 			fmt.Fprintln(os.Stderr, "FAIL:", err)
@@ -61,7 +68,7 @@ func neutral(env []string) []string {
 	var kept []string
 	for _, kv := range env {
 		name, _, _ := strings.Cut(strings.ToUpper(kv), "=")
-		drop := strings.HasSuffix(name, "_PROXY") || strings.HasSuffix(name, "_CA_BUNDLE") || name == "REGION_NAME"
+		drop := strings.HasSuffix(name, "_PROXY") || strings.HasSuffix(name, "_CA_BUNDLE") || name == "REGION_NAME" || name == "BROWSER"
 		for _, prefix := range []string{"AZURE_", "MSAL_", "MSI_", "IDENTITY_", "IMDS_", "DEFAULT_IDENTITY_", "SYSTEM_OIDC", "ACTIONS_ID_TOKEN_", "SSL_CERT_", "NODE_", "PYTHON"} {
 			drop = drop || strings.HasPrefix(name, prefix)
 		}

@@ -5,6 +5,7 @@ package interop_test
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -22,7 +23,11 @@ func TestMatrix(t *testing.T) {
 	for _, f := range flows {
 		if emulators[f.host] == nil {
 			hosts = append(hosts, f.host)
-			emulators[f.host] = startEmulator(t, f.host)
+			if f.people() {
+				emulators[f.host] = startPeopleEmulator(t, f.host)
+			} else {
+				emulators[f.host] = startEmulator(t, f.host)
+			}
 		}
 	}
 	got := newResults()
@@ -41,7 +46,7 @@ func TestMatrix(t *testing.T) {
 								continue
 							}
 							t.Run(f.name, func(t *testing.T) {
-								do := e.prepare(t, f)
+								do := e.prepare(t, p, f)
 								got.add(p, f, e.check(t, p, f, do, ask(t, do)))
 							})
 						}
@@ -61,6 +66,11 @@ func (e *emulator) check(t *testing.T, p peer, f flow, do ask, got answer) resul
 	t.Helper()
 	why, lacks := f.cannot[p.name]
 	requests := e.requestsFor(t, do.resource)
+	version := ""
+	if f.people() {
+		requests = e.requestsOf(t, do.Client)[do.before:]
+		version = checkPeople(t, p, f, requests, why)
+	}
 	problem := got.Error
 	if problem == "" {
 		problem = e.verify(t, f, do, got)
@@ -71,6 +81,14 @@ func (e *emulator) check(t *testing.T, p peer, f flow, do ask, got answer) resul
 			t.Errorf("got %q, want %q: is this no longer so? %s", problem, why.says, why.why)
 		}
 		return result{cannot: why.why}
+	case f.declined:
+		if n := len(requests); n == 0 || requests[n-1].Error != "authorization_declined" {
+			t.Errorf("the emulator declined none of %d requests", n)
+		}
+		if !declined.MatchString(got.Error) {
+			t.Errorf("got %q, which does not say that somebody declined", got.Error)
+		}
+		return result{refused: "declined"}
 	case f.refused != 0:
 		code := fmt.Sprintf("AADSTS%d", f.refused)
 		if !strings.Contains(got.Error, code) {
@@ -83,8 +101,14 @@ func (e *emulator) check(t *testing.T, p peer, f flow, do ask, got answer) resul
 	case problem != "":
 		t.Fatal(problem)
 	}
+	if f.people() {
+		return result{version: version}
+	}
 	return result{version: e.checkRequests(t, p, f, lacks, requests), cannot: why.why}
 }
+
+// declined is how peers say that the user said no.
+var declined = regexp.MustCompile("(?i)declined|denied")
 
 // verify checks a token as the API it is for would, with a library that nobody
 // here wrote: issuer and keys by discovery, signature, audience, expiry. It returns
@@ -93,7 +117,7 @@ func (e *emulator) verify(t *testing.T, f flow, do ask, got answer) string {
 	t.Helper()
 	ctx := oidc.ClientContext(t.Context(), e.client)
 	issuer := e.authority + "/" + do.Tenant + "/v2.0"
-	if f.proof == "" {
+	if f.machine() {
 		issuer = strings.TrimSuffix(issuer, "v2.0") // tokens of managed identities are of version 1
 	}
 	provider, err := oidc.NewProvider(ctx, issuer)
@@ -111,7 +135,7 @@ func (e *emulator) verify(t *testing.T, f flow, do ask, got answer) string {
 	if err := token.Claims(&claims); err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range f.claims() {
+	for name, want := range f.claims(do) {
 		if claims[name] != want {
 			return fmt.Sprintf("the token's %s is %v, want %v", name, claims[name], want)
 		}
@@ -133,9 +157,11 @@ func TestMicrosoftHasNot(t *testing.T) {
 }
 
 // claims is who the flow's token is for.
-func (f flow) claims() map[string]any {
+func (f flow) claims(do ask) map[string]any {
 	switch {
-	case f.proof == "":
+	case f.people():
+		return map[string]any{"tid": do.Tenant, "azp": do.Client, "preferred_username": do.Username, "scp": "user_impersonation"}
+	case f.machine():
 		who := entratest.DefaultManagedIdentities()[0]
 		if f.id.kind != "" {
 			who = entratest.DefaultManagedIdentities()[1]
@@ -166,7 +192,7 @@ func (e *emulator) checkRequests(t *testing.T, p peer, f flow, lacks bool, reque
 	if agent == nil {
 		t.Fatalf("the request came from %q, want %v", r.Header.Get("User-Agent"), p.agent)
 	}
-	if f.proof == "" {
+	if f.machine() {
 		if r.Endpoint != machineEndpoints[f.host] {
 			t.Errorf("got a request to %s", r.Endpoint)
 		}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/x509"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -18,28 +19,69 @@ import (
 	microsoft "github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 )
 
-// goPeer is how credentials for Go are asked: in this process.
-func goPeer(construct func(ask, azcore.ClientOptions) (azcore.TokenCredential, error)) func(*testing.T, *emulator) func(*testing.T, ask) answer {
+// goPeer is how credentials for Go are asked: in this process. R is what their records
+// are.
+func goPeer[R any](construct func(ask, azcore.ClientOptions) (azcore.TokenCredential, error)) func(*testing.T, *emulator) func(*testing.T, ask) answer {
 	return func(t *testing.T, e *emulator) func(*testing.T, ask) answer {
 		for name, value := range e.environment {
 			t.Setenv(name, value)
 		}
 		return func(t *testing.T, do ask) answer {
-			cred, err := construct(do, azcore.ClientOptions{
+			do.decide = func(userCode string) error { return e.decide(do, userCode) }
+			got, err := goLife[R](t.Context(), do, construct, azcore.ClientOptions{
 				Transport: e.goClient(t),
 				Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: do.Authority},
 				Retry:     policy.RetryOptions{MaxRetries: -1},
 			})
 			if err != nil {
-				return answer{Error: err.Error()}
+				return answer{Error: fmt.Sprintf("%T: %v", err, err)}
 			}
-			token, err := cred.GetToken(t.Context(), policy.TokenRequestOptions{Scopes: []string{do.Scope}})
-			if err != nil {
-				return answer{Error: err.Error()}
-			}
-			return answer{Token: token.Token, ExpiresOn: token.ExpiresOn.Unix()}
+			return got
 		}
 	}
+}
+
+// goLife is what a credential for Go is told to do, from beginning to end.
+func goLife[R any](ctx context.Context, do ask, construct func(ask, azcore.ClientOptions) (azcore.TokenCredential, error), o azcore.ClientOptions) (got answer, err error) {
+	var record R
+	if do.Credential == "record" {
+		if err := json.Unmarshal([]byte(do.Record), &record); err != nil {
+			return got, err
+		}
+		text, err := json.Marshal(record)
+		return answer{Record: string(text)}, err
+	}
+	cred, err := construct(do, o)
+	if err != nil {
+		return got, err
+	}
+	before := policy.TokenRequestOptions{Scopes: []string{do.ScopeBefore}}
+	switch do.Then {
+	case thenAgain, thenOther:
+		if _, err := cred.GetToken(ctx, before); err != nil {
+			return got, err
+		}
+	case thenRecord:
+		record, err := cred.(interface {
+			Authenticate(context.Context, *policy.TokenRequestOptions) (R, error)
+		}).Authenticate(ctx, &before)
+		if err != nil {
+			return got, err
+		}
+		text, err := json.Marshal(record)
+		if err != nil {
+			return got, err
+		}
+		do.Record = string(text)
+		if do.Scope == "" {
+			return answer{Record: do.Record}, nil
+		}
+		if cred, err = construct(do, o); err != nil {
+			return got, err
+		}
+	}
+	token, err := cred.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{do.Scope}})
+	return answer{Token: token.Token, ExpiresOn: token.ExpiresOn.Unix(), Record: do.Record}, err
 }
 
 // goClient returns a client of its own: credentials of ours that have one in common
@@ -71,6 +113,12 @@ func microsoftCredential(do ask, o azcore.ClientOptions) (azcore.TokenCredential
 			return nil, err
 		}
 	}
+	var record microsoft.AuthenticationRecord
+	if do.Record != "" {
+		if err := json.Unmarshal([]byte(do.Record), &record); err != nil {
+			return nil, err
+		}
+	}
 	assertion := func(context.Context) (string, error) { return do.Assertion, nil }
 	switch do.Credential + " " + do.Proof {
 	case "client secret":
@@ -99,6 +147,17 @@ func microsoftCredential(do ask, o azcore.ClientOptions) (azcore.TokenCredential
 	case "onBehalfOf assertion":
 		return microsoft.NewOnBehalfOfCredentialWithClientAssertions(do.Tenant, do.Client, do.User, assertion,
 			&microsoft.OnBehalfOfCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true})
+	case "deviceCode ":
+		return microsoft.NewDeviceCodeCredential(&microsoft.DeviceCodeCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true,
+			TenantID: do.Tenant, ClientID: do.Client, AuthenticationRecord: record, DisableAutomaticAuthentication: do.Record != "",
+			UserPrompt: func(_ context.Context, m microsoft.DeviceCodeMessage) error { return do.decide(m.UserCode) }})
+	case "browser ":
+		return microsoft.NewInteractiveBrowserCredential(&microsoft.InteractiveBrowserCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true,
+			TenantID: do.Tenant, ClientID: do.Client, AuthenticationRecord: record, DisableAutomaticAuthentication: do.Record != "", LoginHint: do.Username})
+	case "password ":
+		//nolint:staticcheck // deprecated, and in use
+		return microsoft.NewUsernamePasswordCredential(do.Tenant, do.Client, do.Username, do.Password,
+			&microsoft.UsernamePasswordCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true})
 	case "managedIdentity ", "managedIdentity assertion":
 		options := &microsoft.ManagedIdentityCredentialOptions{ClientOptions: o}
 		switch do.IDKind {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/x509"
+	"encoding/json"
 	"fmt"
 	"os"
 
@@ -24,6 +25,12 @@ func ourCredential(do ask, o azcore.ClientOptions) (azcore.TokenCredential, erro
 			return nil, err
 		}
 		if certs, key, err = azidentity.ParseCertificates(pem, nil); err != nil {
+			return nil, err
+		}
+	}
+	var record azidentity.AuthenticationRecord
+	if do.Record != "" {
+		if err := json.Unmarshal([]byte(do.Record), &record); err != nil {
 			return nil, err
 		}
 	}
@@ -55,6 +62,17 @@ func ourCredential(do ask, o azcore.ClientOptions) (azcore.TokenCredential, erro
 	case "onBehalfOf assertion":
 		return azidentity.NewOnBehalfOfCredentialWithClientAssertions(do.Tenant, do.Client, do.User, assertion,
 			&azidentity.OnBehalfOfCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true})
+	case "deviceCode ":
+		return azidentity.NewDeviceCodeCredential(&azidentity.DeviceCodeCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true,
+			TenantID: do.Tenant, ClientID: do.Client, AuthenticationRecord: record, DisableAutomaticAuthentication: do.Record != "",
+			UserPrompt: func(_ context.Context, m azidentity.DeviceCodeMessage) error { return do.decide(m.UserCode) }})
+	case "browser ":
+		return azidentity.NewInteractiveBrowserCredential(&azidentity.InteractiveBrowserCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true,
+			TenantID: do.Tenant, ClientID: do.Client, AuthenticationRecord: record, DisableAutomaticAuthentication: do.Record != "", LoginHint: do.Username})
+	case "password ":
+		//nolint:staticcheck // deprecated, and in use
+		return azidentity.NewUsernamePasswordCredential(do.Tenant, do.Client, do.Username, do.Password,
+			&azidentity.UsernamePasswordCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true})
 	case "managedIdentity ", "managedIdentity assertion":
 		options := &azidentity.ManagedIdentityCredentialOptions{ClientOptions: o}
 		switch do.IDKind {

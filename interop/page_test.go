@@ -61,6 +61,28 @@ library for Go cannot be told where the metadata service of virtual machines is:
 proxy took it to the emulator.
 `
 
+const peopleIntro = `A program approved the device codes, and another was the browser in which a user picks
+the account and enters the password. "Token in memory" is a second call that makes no
+request; another scope takes the refresh token, and nobody.
+
+`
+
+const pageTail = `
+## Records
+
+Of the same user, Python, JavaScript, Microsoft's Go and this library write an
+` + "`AuthenticationRecord`" + ` that says the same. This library finds its tokens by each of them, and
+each reads this library's (TestRecords).
+
+## The Azure CLI
+
+The real ` + "`az`" + `, version 2.45 of Debian, signs in by device code and as a service principal
+with a secret, lists its subscriptions, those of a tenant where the user is a guest
+included, and gets tokens that the emulator's keys verify (TestAzDeviceCode,
+TestAzServicePrincipal). A proxy took its two hosts, ` + "`login.microsoftonline.com`" + ` and
+` + "`management.azure.com`" + `, to the emulator.
+`
+
 // page is docs/interop.md.
 func (r *results) page() string {
 	var b strings.Builder
@@ -70,9 +92,10 @@ func (r *results) page() string {
 		title, intro string
 		has          func(flow) bool
 	}{
-		{"Applications and users", "", func(f flow) bool { return f.proof != "" && f.refused == 0 }},
-		{"Managed identities", "", func(f flow) bool { return f.proof == "" }},
-		{"Refusals", "The code is the one that the peer's error shows.\n\n", func(f flow) bool { return f.refused != 0 }},
+		{"Applications and users", "", func(f flow) bool { return f.proof != "" && !f.fails() }},
+		{"People", peopleIntro, func(f flow) bool { return f.people() && !f.fails() }},
+		{"Managed identities", "", flow.machine},
+		{"Refusals", "The code is the one that the peer's error shows.\n\n", flow.fails},
 	} {
 		fmt.Fprintf(&b, "\n## %s\n\n%s| flow |", section.title, section.intro)
 		for _, p := range peers {
@@ -94,6 +117,7 @@ func (r *results) page() string {
 	for i, why := range reasons {
 		fmt.Fprintf(&b, "%d. %s\n", i+1, why)
 	}
+	b.WriteString(pageTail)
 	b.WriteString("\n## Versions\n\n")
 	for _, p := range peers {
 		if p.name != ourPeer {

@@ -4,6 +4,7 @@ package interop_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -16,6 +17,9 @@ import (
 	"testing"
 	"time"
 
+	microsoft "github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"github.com/azid-go/azidentity"
 	"github.com/azid-go/azidentity/entratest"
 )
 
@@ -44,7 +48,18 @@ type ask struct {
 	Code     string `json:"code"`
 	Redirect string `json:"redirect"`
 
+	Username string `json:"username"`
+	Password string `json:"password"`
+	Then     string `json:"then"`
+	Record   string `json:"record"` // to be read, and written again
+	// ScopeBefore is what the sign-in is for, if a token for Scope is asked for then.
+	ScopeBefore string `json:"scopeBefore"`
+
+	decide   func(userCode string) error // for peers in this process
 	resource string
+	before   int // requests of the client
+	// deny and nobody are what comes of a device code that is not to be approved.
+	deny, nobody bool
 }
 
 // An answer is what a peer got.
@@ -52,6 +67,9 @@ type answer struct {
 	Token     string `json:"token"`
 	ExpiresOn int64  `json:"expiresOn"`
 	Error     string `json:"error"`
+	Record    string `json:"record"` // of the sign-in, or the one that was read
+	// UserCode is not the answer yet: somebody is to sign in with it.
+	UserCode string `json:"userCode"`
 }
 
 // A peer is a library that can get tokens.
@@ -69,8 +87,8 @@ var peers = []peer{
 	{pythonPeer, "azure-identity", regexp.MustCompile(`azsdk-python-identity/(\S+)`), false, startPython(false)},
 	{pythonAIOPeer, "azure-identity", regexp.MustCompile(`azsdk-python-identity/(\S+)`), false, startPython(true)},
 	{javaScriptPeer, "@azure/identity", regexp.MustCompile(`azsdk-js-identity/(\S+)`), false, startJavaScript},
-	{microsoftPeer, "azidentity", regexp.MustCompile(`azsdk-go-azidentity/v(\S+)`), true, goPeer(microsoftCredential)},
-	{ourPeer, "", regexp.MustCompile(`azsdk-go-azidentity/v(\S+)`), true, goPeer(ourCredential)},
+	{microsoftPeer, "azidentity", regexp.MustCompile(`azsdk-go-azidentity/v(\S+)`), true, goPeer[microsoft.AuthenticationRecord](microsoftCredential)},
+	{ourPeer, "", regexp.MustCompile(`azsdk-go-azidentity/v(\S+)`), true, goPeer[azidentity.AuthenticationRecord](ourCredential)},
 }
 
 // asked numbers the resources that tokens are asked for, so that every request can
@@ -79,7 +97,7 @@ var peers = []peer{
 var asked atomic.Int64
 
 // prepare returns what a peer is told in a flow.
-func (e *emulator) prepare(t *testing.T, f flow) ask {
+func (e *emulator) prepare(t *testing.T, p peer, f flow) ask {
 	t.Helper()
 	resource := fmt.Sprintf("api://interop/%d", asked.Add(1))
 	do := ask{
@@ -91,6 +109,16 @@ func (e *emulator) prepare(t *testing.T, f flow) ask {
 	}
 	if do.Secret == "" {
 		do.Secret = entratest.DefaultClientSecret
+	}
+	if f.people() {
+		do.Client, do.Then, do.deny, do.nobody = clientOf(p), f.then, f.declined, f.host == peopleTooLate
+		do.Username, do.Password = cmp.Or(f.username, entratest.DefaultUsername), cmp.Or(f.secret, entratest.DefaultPassword)
+		do.ScopeBefore = do.Scope
+		if f.then == thenOther {
+			do.ScopeBefore = "api://interop/before/.default"
+		}
+		do.before = len(e.requestsOf(t, do.Client))
+		return do
 	}
 	do.Assertion = string(e.do(t, http.MethodGet, "/_emulator/assertion?"+f.federated))
 	do.User = string(e.do(t, http.MethodGet, "/_emulator/user-token?"+f.user))
@@ -151,12 +179,20 @@ func startProgram(t *testing.T, e *emulator, name string, args ...string) func(*
 		if _, err := fmt.Fprintf(stdin, "%s\n", in); err != nil {
 			t.Fatal(err)
 		}
-		if !answers.Scan() {
-			t.Fatalf("%s ended: %v", name, answers.Err())
+		for {
+			if !answers.Scan() {
+				t.Fatalf("%s ended: %v", name, answers.Err())
+			}
+			got = answer{}
+			if err := json.Unmarshal(answers.Bytes(), &got); err != nil {
+				t.Fatalf("%s printed %d bytes that are no answer: %v", name, len(answers.Bytes()), err)
+			}
+			if got.UserCode == "" {
+				return got
+			}
+			if err := e.decide(do, got.UserCode); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if err := json.Unmarshal(answers.Bytes(), &got); err != nil {
-			t.Fatalf("%s printed %d bytes that are no answer: %v", name, len(answers.Bytes()), err)
-		}
-		return got
 	}
 }

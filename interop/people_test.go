@@ -4,242 +4,252 @@ package interop_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
+	"io"
 	"net/http"
+	"net/http/cookiejar"
+	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	microsoft "github.com/Azure/azure-sdk-for-go/sdk/azidentity"
-	"github.com/coreos/go-oidc/v3/oidc"
-
-	"github.com/azid-go/azidentity"
 	"github.com/azid-go/azidentity/entratest"
 )
 
-// A signInCredential is a credential of a person, theirs or ours.
-type signInCredential[Record any] interface {
-	azcore.TokenCredential
-	Authenticate(context.Context, *policy.TokenRequestOptions) (Record, error)
+// verifiedUser has to pass multifactor authentication, which a password alone cannot.
+const verifiedUser = "verified@" + entratest.DefaultTenantDomain
+
+// Emulators for people, by what flow.host says beside the names of azid emulator --host.
+const (
+	people        = "people"
+	peopleTooLate = "people, too late"
+)
+
+// clientOf is the application that a peer signs people in to. Each has one of its own, by
+// which its requests are found in the journal: not all of them name a resource.
+func clientOf(p peer) string {
+	i := slices.IndexFunc(peers, func(other peer) bool { return other.name == p.name })
+	return fmt.Sprintf("20000000-bbbb-4bbb-8bbb-0000000001%02d", i)
 }
 
-// signInResource is the API that people sign in for. It is of no cloud.
-const signInResource = "api://10000000-0000-4000-8000-00000000000a"
-
-// signInFlows are the ways in which people sign in.
-var signInFlows = []string{"device code", "password", "browser"}
-
-// TestPeople has Microsoft's libraries for Go and Python, and ours, sign a person in at
-// the emulator: by device code, by password, and by a browser that needs nobody. Each
-// reads the records that the others write.
-func TestPeople(t *testing.T) {
-	if _, err := os.Stat(python); err != nil {
-		t.Fatalf("%v: install the package python3-azure (make interop does)", err)
+// startPeopleEmulator starts one with people, and with a browser for those who are asked
+// to sign in.
+func startPeopleEmulator(t *testing.T, host string) *emulator {
+	t.Helper()
+	tenant := entratest.DefaultTenant()
+	tenant.Users = append(tenant.Users, entratest.User{
+		Username: verifiedUser, Password: entratest.DefaultPassword, Conditions: entratest.Conditions{MFA: true},
+	})
+	for _, p := range peers {
+		tenant.Applications = append(tenant.Applications, entratest.Application{
+			ClientID: clientOf(p), Name: p.name, PublicRedirectURIs: []string{entratest.DefaultPublicRedirectURI},
+		})
 	}
-	e := startEmulator(t, "application")
-	script, err := filepath.Abs("python/browser.py")
+	cfg := entratest.Config{Tenants: []entratest.Tenant{tenant}, DeviceCodes: entratest.DeviceCodes{Interval: time.Second}}
+	listen := "localhost:443" // where MSAL for Python asks for user realms, whatever the authority's port
+	if host == peopleTooLate {
+		cfg.DeviceCodes.Outcome, listen = entratest.DeviceExpired, "localhost:0"
+	}
+	e := startEmulator(t, "application", "--listen", listen, "--seed", writeSeed(t, &cfg))
+	e.environment["PATH"], e.environment["BROWSER"] = withBrowser(t, "here")
+	return e
+}
+
+func writeSeed(t *testing.T, cfg *entratest.Config) string {
+	t.Helper()
+	text, err := json.Marshal(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := python + " " + script
-	t.Setenv("BROWSER", command+" %s &") // Python waits for a browser without the sign
-	t.Setenv("SSL_CERT_FILE", e.environment["SSL_CERT_FILE"])
-	t.Setenv("NO_PROXY", "localhost")
-	if runtime.GOOS == "linux" {
-		// Microsoft's knows no BROWSER.
-		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, "xdg-open"), fmt.Appendf(nil, "#!/bin/sh\nexec %s \"$1\"\n", command), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+	name := filepath.Join(t.TempDir(), "seed.json")
+	if err := os.WriteFile(name, text, 0o600); err != nil {
+		t.Fatal(err)
 	}
-	records := map[string]json.RawMessage{}
-	for _, flow := range signInFlows {
-		t.Run("ours, "+flow, func(t *testing.T) {
-			cred, err := e.ours(flow)
-			if err != nil {
-				t.Fatal(err)
-			}
-			records["ours, "+flow] = signIn(t, e, cred)
-		})
-		t.Run("Microsoft's for Go, "+flow, func(t *testing.T) {
-			cred, err := e.theirs(flow)
-			if err != nil {
-				t.Fatal(err)
-			}
-			records["Go, "+flow] = signIn(t, e, cred)
-		})
-		if flow == "password" {
-			continue // Python asks about the user's realm without the authority's port
-		}
-		t.Run("Microsoft's for Python, "+flow, func(t *testing.T) {
-			records["Python, "+flow] = e.pythonSignIn(t, flow, records["ours, "+flow])
-		})
+	return name
+}
+
+// decide answers for the person who is shown a device code, if there is one.
+func (e *emulator) decide(do ask, userCode string) error {
+	if do.nobody {
+		return nil
 	}
-	var first azidentity.AuthenticationRecord
-	for name, text := range records {
-		var ours azidentity.AuthenticationRecord
-		var theirs microsoft.AuthenticationRecord
-		if err := errors.Join(json.Unmarshal(text, &ours), json.Unmarshal(text, &theirs)); err != nil {
-			t.Errorf("%s: %v: %s", name, err, text)
+	text, err := json.Marshal(map[string]any{"userCode": userCode, "user": do.Username, "deny": do.deny})
+	if err != nil {
+		return err
+	}
+	resp, err := e.client.Post(e.authority+"/_emulator/devicecodes", "application/json", bytes.NewReader(text))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode >= 300 {
+		body, _ := io.ReadAll(resp.Body)
+		return fmt.Errorf("the device code is not to be decided on: %s %s", resp.Status, body)
+	}
+	return nil
+}
+
+// requestsOf returns the requests of a peer's application so far.
+func (e *emulator) requestsOf(t *testing.T, client string) []entratest.Entry {
+	t.Helper()
+	return slices.DeleteFunc(e.journal(t), func(r entratest.Entry) bool { return r.ClientID != client })
+}
+
+// steps says what requests were for, in order. Polls that found nobody yet do not count.
+func steps(requests []entratest.Entry) string {
+	var all []string
+	for _, r := range requests {
+		switch {
+		case r.Endpoint == entratest.EndpointToken && r.Error == "authorization_pending":
+		case r.Endpoint == entratest.EndpointToken:
+			grant := strings.TrimPrefix(r.GrantType, "urn:ietf:params:oauth:grant-type:")
+			all = append(all, fmt.Sprintf("%s %d", grant, r.Status))
+		default:
+			all = append(all, string(r.Endpoint))
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// steps are those that the flow takes.
+func (f flow) steps() string {
+	last := "200"
+	if f.fails() {
+		last = "400"
+	}
+	all := map[string]string{
+		"deviceCode": "deviceCode, device_code ", "password": "password ", "browser": "authorize, authorization_code ",
+	}[f.credential] + last
+	if f.then == thenOther {
+		all += ", refresh_token 200"
+	}
+	return all
+}
+
+// checkPeople is checkRequests for people. It holds for flows that are refused, and for
+// what a peer cannot do, as well, unless it lacks the credential.
+func checkPeople(t *testing.T, p peer, f flow, requests []entratest.Entry, why cannot) (version string) {
+	t.Helper()
+	if why.why == noAIOPeople {
+		if len(requests) > 0 {
+			t.Errorf("there are %d requests of a credential that there is not", len(requests))
+		}
+		return ""
+	}
+	if got, want := steps(requests), f.steps(); got != want {
+		t.Errorf("the requests were %q, want %q", got, want)
+	}
+	for _, r := range requests {
+		if r.Endpoint == entratest.EndpointAuthorize {
+			if r.Query.Get("code_challenge_method") != "S256" {
+				t.Error("the browser was sent off without PKCE")
+			}
 			continue
 		}
-		if first == (azidentity.AuthenticationRecord{}) {
-			first = ours
+		if r.Form.Has("client_secret") || r.Form.Has("client_assertion") {
+			t.Error("a public client proved itself")
 		}
-		if ours != first || theirs.HomeAccountID != ours.HomeAccountID || theirs.Username != entratest.DefaultUsername {
-			t.Errorf("%s: read as %+v, want %+v; by Microsoft's as %+v", name, ours, first, theirs)
+		agent := p.agent.FindStringSubmatch(r.Header.Get("User-Agent"))
+		if agent == nil {
+			t.Fatalf("the request came from %q, want %v", r.Header.Get("User-Agent"), p.agent)
+		}
+		version = agent[1]
+	}
+	return version
+}
+
+// browserVar marks the copy of this program that is a browser.
+const browserVar = "AZID_INTEROP_BROWSER"
+
+// withBrowser returns a PATH on which the system's browser is this program, and the
+// command for it. how is the variable's value there.
+func withBrowser(t *testing.T, how string) (path, command string) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	command = filepath.Join(dir, "xdg-open")
+	script := fmt.Sprintf("#!/bin/sh\n%s='%s' exec '%s' \"$@\"\n", browserVar, how, self)
+	if err := os.WriteFile(command, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return dir + ":" + os.Getenv("PATH"), command
+}
+
+var (
+	accountButton = regexp.MustCompile(`name="account" value="([^"]*)"[^\n]*` + regexp.QuoteMeta(entratest.DefaultUsername))
+	inputField    = regexp.MustCompile(`<input[^>]* name="([^"]*)" value="([^"]*)"`)
+	formAction    = regexp.MustCompile(`<form[^>]* action="([^"]*)"`)
+)
+
+// openBrowser is what this program does as a browser. The variable says to whom to hand
+// the address, if it is somebody's: see browserOf.
+func openBrowser(address string) error {
+	owner := os.Getenv(browserVar)
+	if !strings.HasPrefix(owner, "http://") {
+		return browse(http.DefaultTransport, address)
+	}
+	resp, err := http.Post(owner, "text/plain", strings.NewReader(address))
+	if err == nil {
+		err = resp.Body.Close()
+	}
+	return err
+}
+
+// browse is a browser, and the default user in front of it: it picks the account, enters
+// the password, and goes where it is sent, until it is back at an application.
+func browse(transport http.RoundTripper, address string) error {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		return err
+	}
+	client := http.Client{Transport: transport, Jar: jar, Timeout: time.Minute}
+	client.CheckRedirect = func(_ *http.Request, via []*http.Request) error {
+		if via[len(via)-1].URL.Scheme == "http" {
+			return http.ErrUseLastResponse // the application has what it waits for, and may be gone
+		}
+		return nil
+	}
+	resp, err := client.Get(address)
+	for err == nil {
+		at := resp.Request.URL
+		var page []byte
+		page, err = io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if at.Scheme == "http" || err != nil {
+			return err // back at the application
+		}
+		target := formAction.FindSubmatch(page)
+		if target == nil {
+			return fmt.Errorf("the page %s has no form: %s", at.Path, page)
+		}
+		form := url.Values{}
+		for _, field := range inputField.FindAllSubmatch(page, -1) {
+			form.Set(string(field[1]), html.UnescapeString(string(field[2])))
+		}
+		account := accountButton.FindSubmatch(page)
+		switch {
+		case strings.Contains(string(page), `name="passwd"`):
+			form.Set("passwd", entratest.DefaultPassword)
+			form.Set("do", "password")
+		case account != nil:
+			form = url.Values{"signin_token": form["signin_token"], "do": {"account"}, "account": {string(account[1])}}
+		case form.Get("code") == "":
+			return errors.New("what is to be done on this page? " + string(page))
+		}
+		var to *url.URL
+		if to, err = at.Parse(html.UnescapeString(string(target[1]))); err == nil {
+			resp, err = client.PostForm(to.String(), form)
 		}
 	}
-	if want := 3*len(signInFlows) - 1; len(records) != want {
-		t.Errorf("%d records, want %d", len(records), want)
-	}
-}
-
-// signIn has the person of a credential sign in, and returns the record.
-func signIn[Record any](t *testing.T, e *emulator, cred signInCredential[Record]) json.RawMessage {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	o := policy.TokenRequestOptions{Scopes: []string{signInResource + "/.default"}}
-	record, err := cred.Authenticate(ctx, &o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, err := cred.GetToken(ctx, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	checkUserToken(t, e, token.Token)
-	text, err := json.Marshal(record)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
-
-// checkUserToken verifies a token as its API would, with a library that nobody here wrote.
-func checkUserToken(t *testing.T, e *emulator, raw string) {
-	t.Helper()
-	ctx := oidc.ClientContext(t.Context(), e.client)
-	provider, err := oidc.NewProvider(ctx, e.authority+"/"+entratest.DefaultTenantID+"/v2.0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, err := provider.Verifier(&oidc.Config{ClientID: signInResource}).Verify(ctx, raw)
-	if err != nil {
-		t.Fatalf("the token is not valid: %v", err)
-	}
-	var claims struct {
-		Username string `json:"preferred_username"`
-	}
-	if err := token.Claims(&claims); err != nil || claims.Username != entratest.DefaultUsername {
-		t.Errorf("the token is %q's, %v", claims.Username, err)
-	}
-}
-
-func (e *emulator) clientOptions() azcore.ClientOptions {
-	// A client of its own: credentials of ours that have one in common share tokens.
-	client := *e.client
-	return azcore.ClientOptions{Transport: &client, Cloud: cloud.Configuration{ActiveDirectoryAuthorityHost: e.authority}}
-}
-
-// approve plays the person with a device code.
-func (e *emulator) approve(ctx context.Context, userCode string) error {
-	body, err := json.Marshal(map[string]string{"userCode": userCode, "user": entratest.DefaultUsername})
-	if err != nil {
-		return err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.authority+"/_emulator/devicecodes", bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := e.client.Do(req)
-	if err != nil {
-		return err
-	}
-	if resp.StatusCode >= 300 {
-		err = errors.New(resp.Status)
-	}
-	return errors.Join(err, resp.Body.Close())
-}
-
-func (e *emulator) ours(flow string) (signInCredential[azidentity.AuthenticationRecord], error) {
-	o, tenant, client := e.clientOptions(), entratest.DefaultTenantID, entratest.DefaultClientID
-	switch flow {
-	case "device code":
-		return azidentity.NewDeviceCodeCredential(&azidentity.DeviceCodeCredentialOptions{
-			ClientOptions: o, TenantID: tenant, ClientID: client, DisableInstanceDiscovery: true,
-			UserPrompt: func(ctx context.Context, m azidentity.DeviceCodeMessage) error { return e.approve(ctx, m.UserCode) },
-		})
-	case "password":
-		//nolint:staticcheck // deprecated, and in use
-		return azidentity.NewUsernamePasswordCredential(tenant, client, entratest.DefaultUsername, entratest.DefaultPassword,
-			&azidentity.UsernamePasswordCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true})
-	}
-	return azidentity.NewInteractiveBrowserCredential(&azidentity.InteractiveBrowserCredentialOptions{
-		ClientOptions: o, TenantID: tenant, ClientID: client, DisableInstanceDiscovery: true, LoginHint: entratest.DefaultUsername,
-	})
-}
-
-func (e *emulator) theirs(flow string) (signInCredential[microsoft.AuthenticationRecord], error) {
-	o, tenant, client := e.clientOptions(), entratest.DefaultTenantID, entratest.DefaultClientID
-	switch flow {
-	case "device code":
-		return microsoft.NewDeviceCodeCredential(&microsoft.DeviceCodeCredentialOptions{
-			ClientOptions: o, TenantID: tenant, ClientID: client, DisableInstanceDiscovery: true,
-			UserPrompt: func(ctx context.Context, m microsoft.DeviceCodeMessage) error { return e.approve(ctx, m.UserCode) },
-		})
-	case "password":
-		//nolint:staticcheck // deprecated, and in use
-		return microsoft.NewUsernamePasswordCredential(tenant, client, entratest.DefaultUsername, entratest.DefaultPassword,
-			&microsoft.UsernamePasswordCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true})
-	}
-	return microsoft.NewInteractiveBrowserCredential(&microsoft.InteractiveBrowserCredentialOptions{
-		ClientOptions: o, TenantID: tenant, ClientID: client, DisableInstanceDiscovery: true, LoginHint: entratest.DefaultUsername,
-	})
-}
-
-// pythonSignIn has Python read a record, sign the person in, and write another.
-func (e *emulator) pythonSignIn(t *testing.T, flow string, record json.RawMessage) json.RawMessage {
-	t.Helper()
-	in, err := json.Marshal(map[string]any{
-		"authority": e.authority, "tenant": entratest.DefaultTenantID, "client": entratest.DefaultClientID, "scope": signInResource + "/.default",
-		"flow": flow, "username": entratest.DefaultUsername, "record": record,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, python, "python/sign_in.py")
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "LANG=C.UTF-8", "REQUESTS_CA_BUNDLE=" + e.environment["SSL_CERT_FILE"],
-		"SSL_CERT_FILE=" + e.environment["SSL_CERT_FILE"], "BROWSER=" + os.Getenv("BROWSER"), "AZURE_AUTHORITY_HOST=" + e.authority}
-	cmd.Stdin = bytes.NewReader(in)
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, stderr.String())
-	}
-	var got struct {
-		Token  string          `json:"token"`
-		Record json.RawMessage `json:"record"`
-	}
-	if err := json.Unmarshal(out, &got); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	checkUserToken(t, e, got.Token)
-	return got.Record
+	return err
 }

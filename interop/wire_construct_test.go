@@ -3,6 +3,8 @@
 package interop_test
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"strings"
 
@@ -51,6 +53,24 @@ func (s *stage) theirs() (azcore.TokenCredential, error) {
 		return microsoft.NewOnBehalfOfCredentialWithCertificate(s.tenant, client, s.user, certs, key, onBehalfOf)
 	case "obo assertion":
 		return microsoft.NewOnBehalfOfCredentialWithClientAssertions(s.tenant, client, s.user, s.assertion, onBehalfOf)
+	case "device":
+		return microsoft.NewDeviceCodeCredential(&microsoft.DeviceCodeCredentialOptions{
+			ClientOptions: s.options(), AdditionallyAllowedTenants: additional, DisableInstanceDiscovery: s.skip, TenantID: s.tenant,
+			UserPrompt: func(_ context.Context, m microsoft.DeviceCodeMessage) error {
+				return s.emulator.ApproveDeviceCode(m.UserCode, entratest.DefaultUsername, entratest.SignIn{})
+			},
+		})
+	case "password", "wrong password":
+		password := map[string]string{"password": entratest.DefaultPassword}[s.proof]
+		//nolint:staticcheck // deprecated, and in use
+		return microsoft.NewUsernamePasswordCredential(s.tenant, entratest.DeveloperClientID, entratest.DefaultUsername, cmp.Or(password, "wrong"), &microsoft.UsernamePasswordCredentialOptions{
+			ClientOptions: s.options(), AdditionallyAllowedTenants: additional, DisableInstanceDiscovery: s.skip,
+		})
+	case "browser":
+		return microsoft.NewInteractiveBrowserCredential(&microsoft.InteractiveBrowserCredentialOptions{
+			ClientOptions: s.options(), AdditionallyAllowedTenants: additional, DisableInstanceDiscovery: s.skip, TenantID: s.tenant,
+			LoginHint: s.hint,
+		})
 	case "machine":
 		o := &microsoft.ManagedIdentityCredentialOptions{ClientOptions: s.options()}
 		switch s.id.kind {
@@ -106,6 +126,25 @@ func (s *stage) ours() (azcore.TokenCredential, error) {
 		return azidentity.NewOnBehalfOfCredentialWithCertificate(s.tenant, client, s.user, certs, key, onBehalfOf)
 	case "obo assertion":
 		return azidentity.NewOnBehalfOfCredentialWithClientAssertions(s.tenant, client, s.user, s.assertion, onBehalfOf)
+	case "device":
+		return azidentity.NewDeviceCodeCredential(&azidentity.DeviceCodeCredentialOptions{
+			ClientOptions: s.options(), AdditionallyAllowedTenants: additional, DisableInstanceDiscovery: s.skip, TenantID: s.tenant,
+			UserPrompt: func(_ context.Context, m azidentity.DeviceCodeMessage) error {
+				return s.emulator.ApproveDeviceCode(m.UserCode, entratest.DefaultUsername, entratest.SignIn{})
+			},
+		})
+	case "password", "wrong password":
+		password := map[string]string{"password": entratest.DefaultPassword}[s.proof]
+		//nolint:staticcheck // deprecated, and in use
+		return azidentity.NewUsernamePasswordCredential(s.tenant, entratest.DeveloperClientID, entratest.DefaultUsername, cmp.Or(password, "wrong"), &azidentity.UsernamePasswordCredentialOptions{
+			ClientOptions: s.options(), AdditionallyAllowedTenants: additional, DisableInstanceDiscovery: s.skip,
+		})
+	case "browser":
+		return azidentity.NewInteractiveBrowserCredential(&azidentity.InteractiveBrowserCredentialOptions{
+			ClientOptions: s.options(), AdditionallyAllowedTenants: additional, DisableInstanceDiscovery: s.skip, TenantID: s.tenant,
+			LoginHint:   s.hint,
+			OpenBrowser: func(_ context.Context, address string) error { return s.browser(address) },
+		})
 	case "machine":
 		o := &azidentity.ManagedIdentityCredentialOptions{ClientOptions: s.options()}
 		switch s.id.kind {

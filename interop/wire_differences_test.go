@@ -16,7 +16,7 @@ import (
 	"github.com/azid-go/azidentity/entratest"
 )
 
-// What is compared here is what service principals and managed identities send:
+// What is compared here is what service principals, people and managed identities send:
 // method, scheme, host, path, query, header fields, form fields, and the header and
 // claims of assertions, with their number and order. Not compared: retries of the
 // token endpoint (azcore's on both sides) and of Service Fabric's, the pauses before
@@ -243,6 +243,66 @@ var knownDifferences = []knownDifference{
 		"Entra ID would refuse it; the error shows when it expired, and nothing has left the machine. A service account's token is sent all the same, as the machine's clock may be what is wrong.",
 		func(s scenario, d difference) bool {
 			return s.proof == "file, expired" && d.kind == "token" && onlyTheirs(d)
+		},
+	}, {
+		"device-grant-type",
+		"`grant_type` of device codes is `urn:ietf:params:oauth:grant-type:device_code`, not `device_code`",
+		"RFC 8628, section 3.4, and Microsoft's documentation. Python sends it, too.",
+		func(_ scenario, d difference) bool {
+			return d.kind == "token" && d.field == "form.grant_type" && d.theirs == "device_code" && d.ours == "urn:ietf:params:oauth:grant-type:device_code"
+		},
+	}, {
+		"user-realm-path",
+		"`GET /common/userrealm/{user}` in lower case",
+		"As Python writes it. Letter case does not count there.",
+		func(_ scenario, d difference) bool {
+			return d.kind == "user-realm" && d.field == "path" && d.ours == strings.ToLower(d.theirs)
+		},
+	}, {
+		"authorize-nonce",
+		"the browser is sent off with a `nonce`",
+		"OpenID Connect Core, section 3.1.2.1: it ties the ID token to the request. Python sends one, too.",
+		func(_ scenario, d difference) bool {
+			return d.kind == "authorize" && d.field == "query.nonce" && d.theirs == "" && d.ours == "present"
+		},
+	}, {
+		"authorize-client-info",
+		"the browser is sent off with `client_info=1`",
+		"As MSAL for JavaScript does: it says that the application wants to know the account's identifiers.",
+		func(_ scenario, d difference) bool {
+			return d.kind == "authorize" && d.field == "query.client_info" && d.theirs == "" && d.ours == "1"
+		},
+	}, {
+		"authorize-who",
+		"when the person has to sign in once more, for another tenant for example, the browser is sent off with a `login_hint`",
+		"It is the account of the first sign-in. Nobody has to pick it again, or picks another by mistake.",
+		func(s scenario, d difference) bool {
+			return d.kind == "authorize" && d.field == "query.login_hint" && d.theirs == "" && d.ours == entratest.DefaultUsername && s.hint == ""
+		},
+	}, {
+		"renewed-at-home",
+		"tokens of a sign-in at `organizations` are renewed at the account's home tenant",
+		"The name stands for that tenant, which is known by then. The tokens are those that the tenant's ID is asked for by.",
+		func(s scenario, d difference) bool {
+			return s.tenant == "organizations" && d.kind == "token" && d.field == "path" &&
+				d.ours == strings.Replace(d.theirs, "organizations", entratest.DefaultTenantID, 1)
+		},
+	}, {
+		"one-sign-in-for-cae",
+		"the first request with EnableCAE after a sign-in without takes the refresh token, and asks nobody",
+		"Microsoft's keeps two memories, and has the person sign in once for each. The refresh token is good for both.",
+		func(s scenario, d difference) bool {
+			if !strings.HasSuffix(s.name, " cae later") {
+				return false
+			}
+			switch d.kind {
+			case "device-code", "user-realm", "authorize":
+				return d.field == "repeat" && d.ours == ""
+			case "token":
+				return d.field == "form.grant_type" && d.ours == "refresh_token" || d.field == "form.refresh_token" && d.theirs == "" ||
+					slices.Contains([]string{"device_code", "username", "password", "code", "code_verifier", "redirect_uri"}, strings.TrimPrefix(d.field, "form.")) && d.ours == ""
+			}
+			return false
 		},
 	}, {
 		"pipelines-headers",

@@ -147,26 +147,40 @@ func newRequest(r *http.Request, form url.Values, now time.Time) request {
 	}
 	f := map[string]string{"method": r.Method, "scheme": scheme, "host": cmp.Or(r.Host, r.URL.Host), "path": r.URL.Path}
 	for name, v := range r.URL.Query() {
-		f["query."+name] = cmp.Or(strings.Join(v, " and "), "(empty)")
+		f["query."+name] = value(name, strings.Join(v, " and "))
 	}
 	for name, v := range r.Header {
 		f["header."+name] = headerValue(name, strings.Join(v, " and "))
 	}
 	for name, v := range form {
-		value := strings.Join(v, " and ")
+		text := strings.Join(v, " and ")
 		switch name {
 		case "client_assertion":
 			f["form."+name] = "present"
-			maps.Copy(f, assertionFields(value, now))
-		case "client_secret", "assertion":
-			f["form."+name] = digest(value)
-		case "refresh_token":
+			maps.Copy(f, assertionFields(text, now))
+		case "client_secret", "assertion", "password":
+			f["form."+name] = digest(text)
+		case "refresh_token", "device_code", "code", "code_verifier":
 			f["form."+name] = "present"
 		default:
-			f["form."+name] = cmp.Or(value, "(empty)")
+			f["form."+name] = value(name, text)
 		}
 	}
 	return request{kind: kindOf(r.URL.Path), fields: f}
+}
+
+// redirectPort is the port of a redirect URI, which is another each time.
+var redirectPort = regexp.MustCompile(`^(http://localhost):[0-9]+`)
+
+// value returns what is to be compared of a parameter's value.
+func value(name, text string) string {
+	switch name {
+	case "state", "nonce", "code_challenge":
+		text = "present"
+	case "redirect_uri":
+		text = redirectPort.ReplaceAllString(text, "$1:PORT")
+	}
+	return cmp.Or(text, "(empty)")
 }
 
 // machinePaths are those of the managed identity endpoints.
@@ -193,6 +207,12 @@ func kindOf(path string) string {
 		return "openid-configuration"
 	case strings.HasSuffix(path, "/discovery/instance"):
 		return "instance-discovery"
+	case strings.HasPrefix(strings.ToLower(path), "/common/userrealm/"):
+		return "user-realm"
+	case strings.HasSuffix(path, "/devicecode"):
+		return "device-code"
+	case strings.HasSuffix(path, "/authorize"):
+		return "authorize"
 	}
 	return path
 }
@@ -204,7 +224,8 @@ var uuid = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a
 func headerValue(name, value string) string {
 	switch name {
 	case "Client-Request-Id", "X-Ms-Client-Request-Id":
-		if uuid.MatchString(value) {
+		// Now and then Microsoft's library for Go writes two, in two spellings of the name.
+		if first, second, two := strings.Cut(value, " and "); uuid.MatchString(first) && (!two || uuid.MatchString(second)) {
 			return "a UUID"
 		}
 	case "X-Client-Ver", "Content-Length":

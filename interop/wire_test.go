@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -46,12 +47,15 @@ type scenario struct {
 
 	host  entratest.Endpoint // where the credential is, if not just anywhere
 	id    identity           // of the machine
+	hint  string             // for the browser: who is to sign in
 	fault *entratest.Fault   // of the machine's endpoint, in virtual time
 }
 
 // scenarios is what is compared: service principals, for themselves and on behalf of
-// a user, and managed identities. wire_differences_test.go says what that leaves out.
-func scenarios() []scenario { return append(applicationScenarios(), machineScenarios()...) }
+// a user, people, and managed identities. wire_differences_test.go says what that leaves out.
+func scenarios() []scenario {
+	return slices.Concat(applicationScenarios(), peopleScenarios(), machineScenarios())
+}
 
 func applicationScenarios() []scenario {
 	one := []policy.TokenRequestOptions{{Scopes: []string{scope}}}
@@ -143,6 +147,7 @@ func TestWire(t *testing.T) {
 		Tenants:         []entratest.Tenant{entratest.DefaultTenant(), extra},
 		UnknownHosts:    []string{refusedHost},
 		ArcKeyDirectory: arcKeys,
+		DeviceCodes:     entratest.DeviceCodes{Interval: time.Second},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -197,7 +202,7 @@ type run struct {
 // runBoth runs s with Microsoft's credential, then with ours, against the emulator.
 func runBoth(t *testing.T, s scenario, emulator *entratest.Emulator) (theirs, ours run) {
 	t.Helper()
-	if s.fault == nil {
+	if s.fault == nil && s.proof != "device" {
 		recorder, client := newRecorder(t, emulator)
 		return runThere(t, s, emulator, recorder, client)
 	}
@@ -217,6 +222,7 @@ type stage struct {
 	secret    string
 	user      string // the token that a user has for the application
 	tokenFile string // with a federated assertion
+	browser   func(address string) error
 }
 
 func runThere(t *testing.T, s scenario, emulator *entratest.Emulator, recorder *recorder, client *http.Client) (theirs, ours run) {
@@ -254,6 +260,9 @@ func runThere(t *testing.T, s scenario, emulator *entratest.Emulator, recorder *
 		t.Setenv("IDENTITY_ENDPOINT", strings.Replace(os.Getenv("IDENTITY_ENDPOINT"), "http:", "https:", 1))
 		sum := sha1.Sum(recorder.certificate.Raw)
 		t.Setenv("IDENTITY_SERVER_THUMBPRINT", hex.EncodeToString(sum[:]))
+	}
+	if s.proof == "browser" {
+		st.browser = browserOf(t, recorder, emulator)
 	}
 	a, errA := st.theirs()
 	b, errB := st.ours()

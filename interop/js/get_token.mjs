@@ -13,8 +13,13 @@ const { request } = https;
 https.request = (...args) => request(...args).on("error", (error) => (failed = `; ${error.message}`));
 syncBuiltinESMExports();
 
-function construct(to) {
+// construct returns the credential. With a record it may ask nobody.
+function construct(to, record) {
   const options = { authorityHost: to.authority, disableInstanceDiscovery: true };
+  if (record) {
+    options.authenticationRecord = record;
+    options.disableAutomaticAuthentication = true;
+  }
   const who = { tenantId: to.tenant, clientId: to.client };
   const assertion = async () => to.assertion;
   const chain = { ...options, sendCertificateChain: to.proof === "chain" };
@@ -67,6 +72,16 @@ function construct(to) {
         to.systemToken,
         options,
       );
+    case "deviceCode":
+      return new identity.DeviceCodeCredential({
+        ...options,
+        ...who,
+        userPromptCallback: ({ userCode }) => write({ userCode }),
+      });
+    case "browser":
+      return new identity.InteractiveBrowserCredential({ ...options, ...who, loginHint: to.username });
+    case "password":
+      return new identity.UsernamePasswordCredential(to.tenant, to.client, to.username, to.password, options);
     case "managedIdentity":
       return new identity.ManagedIdentityCredential({
         ...{ client: { clientId: to.id }, object: { objectId: to.id }, resource: { resourceId: to.id } }[
@@ -81,13 +96,33 @@ function construct(to) {
 async function answer(to) {
   failed = "";
   try {
-    const { token, expiresOnTimestamp } = await construct(to).getToken(to.scope);
-    return { token, expiresOn: Math.floor(expiresOnTimestamp / 1000) };
+    if (to.credential === "record") {
+      const record = identity.deserializeAuthenticationRecord(to.record);
+      return { record: identity.serializeAuthenticationRecord(record) };
+    }
+    let credential = construct(to);
+    const got = {};
+    if (to.then === "again" || to.then === "other scope") {
+      await credential.getToken(to.scopeBefore);
+    } else if (to.then === "record") {
+      const record = await credential.authenticate(to.scopeBefore);
+      got.record = identity.serializeAuthenticationRecord(record);
+      if (!to.scope) {
+        return got;
+      }
+      credential = construct(to, record);
+    }
+    const { token, expiresOnTimestamp } = await credential.getToken(to.scope);
+    return { ...got, token, expiresOn: Math.floor(expiresOnTimestamp / 1000) };
   } catch (error) {
     return { error: `${error.name}: ${error.message}${failed}` };
   }
 }
 
+function write(what) {
+  process.stdout.write(JSON.stringify(what) + "\n");
+}
+
 for await (const line of createInterface({ input: process.stdin })) {
-  process.stdout.write(JSON.stringify(await answer(JSON.parse(line))) + "\n");
+  write(await answer(JSON.parse(line)));
 }

@@ -49,9 +49,22 @@ def arguments(do):
     if kind == "pipelines":
         named = {"tenant_id": who[0], "client_id": who[1], "service_connection_id": do["serviceConnection"]}
         return "AzurePipelinesCredential", (), {**named, "system_access_token": do["systemToken"], **at}
+    people = {"tenant_id": who[0], "client_id": who[1], **at}
+    if kind == "deviceCode":
+        return "DeviceCodeCredential", (), {**people, "prompt_callback": show}
+    if kind == "browser":
+        return "InteractiveBrowserCredential", (), {**people, "login_hint": do["username"]}
+    if kind == "password":
+        del people["client_id"]
+        return "UsernamePasswordCredential", (who[1], do["username"], do["password"]), people
     if kind == "managedIdentity":
         return "ManagedIdentityCredential", (), identity(do)
     raise ValueError("no such credential: " + kind)
+
+
+def show(_uri, user_code, _expires_on):
+    """Shows a device code to whoever told this program what to do."""
+    print(json.dumps({"userCode": user_code}), flush=True)
 
 
 def identity(do):
@@ -71,8 +84,21 @@ def identity(do):
 def get_token(do):
     name, args, kwargs = arguments(do)
     credential = getattr(azure.identity, name)(*args, **kwargs)
+    record = None
     try:
-        return credential.get_token(do["scope"])
+        if do["then"] in ("again", "other scope"):
+            credential.get_token(do["scopeBefore"])
+        elif do["then"] == "record":
+            record = credential.authenticate(scopes=[do["scopeBefore"]])
+            if not do["scope"]:
+                return None, record
+            credential.close()
+            # The authority is the record's.
+            kwargs.pop("authority")
+            credential = getattr(azure.identity, name)(
+                *args, authentication_record=record, disable_automatic_authentication=True, **kwargs
+            )
+        return credential.get_token(do["scope"]), record
     finally:
         credential.close()
 
@@ -81,16 +107,31 @@ async def get_token_async(do):
     name, args, kwargs = arguments(do)
     credential = getattr(azure.identity.aio, name)(*args, **kwargs)
     try:
-        return await credential.get_token(do["scope"])
+        return await credential.get_token(do["scope"]), None
     finally:
         await credential.close()
 
 
+def perform(do):
+    """Returns the answer."""
+    if do["credential"] == "record":
+        token, record = None, azure.identity.AuthenticationRecord.deserialize(do["record"])
+    else:
+        token, record = asyncio.run(get_token_async(do)) if do["async"] else get_token(do)
+    answer = {}
+    if token:
+        answer.update({"token": token.token, "expiresOn": token.expires_on})
+    if record:
+        answer["record"] = record.serialize()
+    return answer
+
+
+# Without the ampersand the library waits for the browser, which waits for the library.
+os.environ["BROWSER"] = os.environ.get("BROWSER", "false") + " %s &"
+
 for line in sys.stdin:
-    todo = json.loads(line)
     try:
-        token = asyncio.run(get_token_async(todo)) if todo["async"] else get_token(todo)
-        answer = {"token": token.token, "expiresOn": token.expires_on}
+        answer = perform(json.loads(line))
     except Exception as error:  # pylint:disable=broad-except
         answer = {"error": f"{type(error).__name__}: {error}"}
     print(json.dumps(answer), flush=True)
