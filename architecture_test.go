@@ -195,7 +195,7 @@ func TestPainsTableIsTrue(t *testing.T) {
 			t.Errorf("docs/pains.md names %s.%s, which is not there", dir, m[2])
 		}
 	}
-	for _, pain := range []int{3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 17, 18, 19, 20, 21, 29, 30, 31, 34, 35, 36, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 61, 63, 64, 65, 74, 78, 79, 81} {
+	for _, pain := range []int{3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 17, 18, 19, 20, 21, 29, 30, 31, 34, 35, 36, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 61, 63, 64, 65, 71, 72, 73, 74, 76, 78, 79, 80, 81} {
 		if !regexp.MustCompile(`(?m)^\| ` + strconv.Itoa(pain) + ` \|.*(Test|Fuzz|Benchmark)`).Match(table) {
 			t.Errorf("docs/pains.md has no row with a test for pain %d", pain)
 		}

@@ -110,6 +110,9 @@ func (c *DeviceCodeCredential) GetToken(ctx context.Context, opts policy.TokenRe
 	return c.user.token(ctx, &opts)
 }
 
+// SignOut does what [InteractiveBrowserCredential.SignOut] does.
+func (c *DeviceCodeCredential) SignOut() { c.user.signOut() }
+
 // Close does what [ClientSecretCredential.Close] does. A sign-in that was begun goes on.
 func (c *DeviceCodeCredential) Close() error { return c.user.app.Close() }
 

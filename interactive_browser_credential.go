@@ -154,6 +154,12 @@ func (c *InteractiveBrowserCredential) GetToken(ctx context.Context, opts policy
 	return c.user.token(ctx, &opts)
 }
 
+// SignOut forgets the account that signed in: its tokens and refresh tokens leave the
+// memory, for all credentials that share it, and the next call begins anew. Tokens that
+// were handed out go on working until they expire, and the browser may still know the
+// person: that session ends at the authority. Without a sign-in it does nothing.
+func (c *InteractiveBrowserCredential) SignOut() { c.user.signOut() }
+
 // Close does what [ClientSecretCredential.Close] does. A sign-in that was begun goes on.
 func (c *InteractiveBrowserCredential) Close() error { return c.user.app.Close() }
 

@@ -235,6 +235,22 @@ func (u *user) Fetch(ctx context.Context, q tokencache.Query) (tokencache.Token,
 	}
 }
 
+// signOut forgets the account: what is in memory for it, and who it is. A password's
+// tokens have the same subject before and after.
+func (u *user) signOut() {
+	who := u.who.Load()
+	if who == nil {
+		return
+	}
+	if !u.password {
+		u.who.CompareAndSwap(who, nil)
+	} else {
+		u.who.CompareAndSwap(who, &identity{subject: who.subject})
+	}
+	u.app.tokens.Forget(u.app.owner, who.subject)
+	u.app.tokens.Forget(u.family, who.subject)
+}
+
 // refresh tries the refresh tokens of the application and of its family.
 func (u *user) refresh(ctx context.Context, q tokencache.Query) (entra.TokenResponse, error) {
 	silent := &silentError{}
@@ -247,6 +263,9 @@ func (u *user) refresh(ctx context.Context, q tokencache.Query) (entra.TokenResp
 		var refused *entra.Error
 		switch {
 		case err == nil:
+			if who := u.who.Load(); who == nil || who.subject != q.Subject {
+				return entra.TokenResponse{}, &silentError{} // signed out meanwhile: nothing of it is to stay
+			}
 			u.keep(q.Subject, t)
 			return t, nil
 		case !errors.As(err, &refused) || !refused.Final():

@@ -901,6 +901,102 @@ func TestFamilyRefreshTokens(t *testing.T) {
 	}
 }
 
+// Pain 39: nothing of an account stays in memory when it signs out, of other accounts
+// everything, and who goes on has to sign in again.
+func TestPain39SignOut(t *testing.T) {
+	t.Parallel()
+	e, o := emulate(t, people())
+	memory := azidentity.NewTokenMemory(azidentity.TokenLimits{})
+	kept := func() int64 { return memory.Stats().Tokens }
+	open := func(user string) (*azidentity.InteractiveBrowserCredential, azidentity.AuthenticationRecord) {
+		b := newBrowser(e)
+		b.user = user
+		c := browserCred(t, b, o, func(o *browserOptions) { o.ClientID, o.Tokens.Memory = "", memory }) // of the family
+		record, err := c.Authenticate(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c, record
+	}
+	other, _ := open("ada@emulator.example.com")
+	token(t, other)
+	others := kept()
+	c, record := open(entratest.DefaultUsername)
+	equal := browserCred(t, newBrowser(e), o, func(o *browserOptions) {
+		o.ClientID, o.Tokens.Memory, o.AuthenticationRecord, o.DisableAutomaticAuthentication = "", memory, record, true
+	})
+	for _, scope := range []string{"https://a.example/.default", "https://b.example/.default"} {
+		for _, cae := range []bool{false, true} {
+			if _, err := equal.GetToken(t.Context(), policy.TokenRequestOptions{Scopes: []string{scope}, EnableCAE: cae}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if n := kept() - others; n < 6 { // of sign-in and four requests, and a refresh token
+		t.Fatalf("%d tokens in memory, want 6", n)
+	}
+	c.SignOut()
+	if n := kept() - others; n != 0 {
+		t.Errorf("%d tokens stay in memory", n)
+	}
+	_, err := equal.GetToken(t.Context(), armToken)
+	_ = required(t, err)
+	c.SignOut() // of nobody
+	e.ResetJournal()
+	token(t, other)
+	if n := len(e.Journal()); n != 0 {
+		t.Errorf("%d requests for the account that stays", n)
+	}
+	token(t, c) // by another sign-in
+	if n := grantsOf(e)["authorization_code"]; n != 1 {
+		t.Errorf("%d codes redeemed after the sign-out, want 1", n)
+	}
+	p, err := azidentity.NewUsernamePasswordCredential(tenantID, clientID, entratest.DefaultUsername, entratest.DefaultPassword,
+		&passwordOptions{ClientOptions: o, Tokens: azidentity.TokenOptions{Memory: memory}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := kept()
+	token(t, p)
+	p.SignOut()
+	if n := kept() - before; n != 0 {
+		t.Errorf("%d tokens stay in memory after the password's sign-out", n)
+	}
+	token(t, p)
+}
+
+// Pain 39: a renewal that is under way when the account signs out brings nothing back.
+func TestPain39SignOutWhileRenewing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, o := emulate(t, people())
+		memory := azidentity.NewTokenMemory(azidentity.TokenLimits{})
+		var prompted atomic.Int64
+		c := deviceCred(t, o, &prompted, func(o *deviceOptions) { o.Tokens.Memory = memory })
+		token(t, c)
+		time.Sleep(56 * time.Minute)
+		e.Inject(entratest.Fault{Endpoint: entratest.EndpointToken, Latency: 2 * time.Second, Times: 1})
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_, _ = c.GetToken(t.Context(), armToken) // renews, slowly
+		}()
+		time.Sleep(time.Second)
+		c.SignOut()
+		if n := memory.Stats().Tokens; n != 0 {
+			t.Errorf("%d tokens stay in memory", n)
+		}
+		synctest.Wait()
+		time.Sleep(3 * time.Second)
+		<-done
+		if n := grantsOf(e)["refresh_token"]; n != 1 {
+			t.Errorf("%d refreshes, want the one under way", n)
+		}
+		if n := memory.Stats().Tokens; n > 2 || n > 0 && prompted.Load() != 2 {
+			t.Errorf("%d tokens in memory after %d sign-ins", n, prompted.Load())
+		}
+	})
+}
+
 // Pain 80: the password is sent once, and again when it is needed; multifactor
 // authentication is told apart from a wrong password.
 func TestPain80Password(t *testing.T) {

@@ -109,6 +109,9 @@ func (c *UsernamePasswordCredential) ask(ctx context.Context, r entra.UserReques
 	return t, "", err
 }
 
+// SignOut does what [InteractiveBrowserCredential.SignOut] does.
+func (c *UsernamePasswordCredential) SignOut() { c.user.signOut() }
+
 // Close does what [ClientSecretCredential.Close] does.
 func (c *UsernamePasswordCredential) Close() error { return c.user.app.Close() }
 

@@ -202,6 +202,22 @@ func (x *index) drop(e *entry) {
 	}
 }
 
+// removeAll removes the entries that are meant.
+func (x *index) removeAll(meant func(*entry) bool) {
+	for i := range x.shards {
+		s := &x.shards[i]
+		s.mu.Lock()
+		if t := s.table.Load(); t != nil {
+			for j := range t.slots {
+				if e := t.slots[j].Load(); e != nil && e != gone && meant(e) {
+					x.remove(s, &t.slots[j], e)
+				}
+			}
+		}
+		s.mu.Unlock()
+	}
+}
+
 // evictOne removes the least recently used of a few entries that it draws,
 // expired ones first, but not keep. It reports whether there was one.
 func (x *index) evictOne(keep *entry, now int64) bool {

@@ -63,3 +63,10 @@ func (c *Cache) Drop(q Query, secret string) {
 		c.index.drop(e)
 	}
 }
+
+// Forget removes all that is in memory for an owner's subject: tokens of every tenant,
+// scope and kind, and what is kept beside them. It looks at every token there is. A
+// token that a fetch brings later is filed again: the source has to see to that.
+func (c *Cache) Forget(o Owner, subject string) {
+	c.index.removeAll(func(e *entry) bool { return e.principal == o.principal && e.subject == subject })
+}
