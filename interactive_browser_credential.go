@@ -66,6 +66,13 @@ type InteractiveBrowserCredentialOptions struct {
 	// or the command in the environment variable BROWSER.
 	OpenBrowser func(ctx context.Context, address string) error
 
+	// PasteRedirect is called in place of NoBrowser. It shows the address to a person who
+	// may open it on any machine, and returns the address at which that browser ended,
+	// on a page that it could not load, for the person to copy. A text that is something
+	// else is asked for again; why then says what was wrong with it. A browser on this
+	// machine may answer meanwhile, which ends the context. Default: NoBrowser.
+	PasteRedirect func(ctx context.Context, address string, why error) (redirected string, err error)
+
 	// RedirectURL is the one that is registered with the application, such as
 	// http://localhost:8400. Only the port counts. Default: http://localhost and a free
 	// port, which suits applications registered with http://localhost.
@@ -124,10 +131,10 @@ func NewInteractiveBrowserCredential(options *InteractiveBrowserCredentialOption
 	flow := &browserFlow{
 		entra: &u.app.entra, pages: browser.Pages{Success: options.SuccessPage, Failure: options.FailurePage},
 		redirectURL: options.RedirectURL, domainHint: options.DomainHint, timeout: cmp.Or(options.Timeout, defaultSignInTimeout),
-		open: options.OpenBrowser, noBrowser: options.NoBrowser,
+		open: options.OpenBrowser, noBrowser: options.NoBrowser, paste: options.PasteRedirect,
 	}
 	u.ask, u.kind, u.hint, u.manual = flow.ask, "browser", options.LoginHint, options.DisableAutomaticAuthentication
-	u.alone = flow.open != nil || flow.noBrowser != nil
+	u.alone = flow.open != nil || flow.noBrowser != nil || flow.paste != nil
 	if flow.open == nil {
 		flow.open = browser.Open
 	}
@@ -174,6 +181,7 @@ type browserFlow struct {
 	timeout     time.Duration
 	open        func(ctx context.Context, address string) error
 	noBrowser   func(ctx context.Context, address string, why error) error
+	paste       func(ctx context.Context, address string, why error) (string, error) // nil: noBrowser
 }
 
 // ask is a sign-in by the browser.
@@ -189,6 +197,9 @@ func (f *browserFlow) ask(ctx context.Context, r entra.UserRequest, username str
 	o := entra.AuthorizeOptions{
 		RedirectURI: receiver.RedirectURI(), State: entra.NewState(), Nonce: entra.NewNonce(), Verifier: entra.NewVerifier(),
 		LoginHint: username, DomainHint: f.domainHint,
+	}
+	if f.paste != nil {
+		o.ResponseMode = "query" // what a form brings is not in the address
 	}
 	address, err := f.entra.AuthorizeURL(ctx, r, o)
 	if err != nil {
@@ -210,29 +221,50 @@ func (f *browserFlow) answer(ctx context.Context, receiver *browser.Receiver, ad
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() {
-		if err := f.show(ctx, address); err != nil {
-			cancel(err)
+		if end := f.show(ctx, address, state); end != nil {
+			cancel(end)
 		}
 	}()
 	answer, err := receiver.Wait(ctx, state)
-	var notShown *showError
-	if err != nil && errors.As(context.Cause(ctx), &notShown) {
-		return answer, notShown.err
+	var end *shown
+	if err != nil && errors.As(context.Cause(ctx), &end) {
+		return end.answer, end.err
 	}
 	return answer, err
 }
 
-// A showError is why the address could not be shown.
-type showError struct{ err error }
+// A shown is how showing the address ended the wait for the browser's answer: because
+// it failed, or by an answer. It is the cause of the wait's end, hence an error.
+type shown struct {
+	answer browser.Response
+	err    error
+}
 
-func (e *showError) Error() string { return e.err.Error() }
+func (*shown) Error() string { return "the address has been shown" }
 
-// show opens the address in a browser, or has somebody do it.
-func (f *browserFlow) show(ctx context.Context, address string) error {
-	if why := f.open(ctx, address); why != nil && ctx.Err() == nil {
+// show opens the address in a browser, or has somebody do it. It returns nil if there
+// is an answer to wait for.
+func (f *browserFlow) show(ctx context.Context, address, state string) *shown {
+	why := f.open(ctx, address)
+	if why == nil || ctx.Err() != nil {
+		return nil
+	}
+	if f.paste == nil {
 		if err := f.noBrowser(ctx, address, why); err != nil {
-			return &showError{err}
+			return &shown{err: err}
 		}
+		return nil
+	}
+	for ctx.Err() == nil {
+		redirected, err := f.paste(ctx, address, why)
+		if err != nil {
+			return &shown{err: err}
+		}
+		answer, err := browser.ParseRedirect(redirected, state)
+		if err == nil {
+			return &shown{answer: answer}
+		}
+		why = fmt.Errorf("the address that was pasted does not do: %w", err)
 	}
 	return nil
 }

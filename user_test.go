@@ -796,6 +796,69 @@ func TestPain71NoBrowser(t *testing.T) {
 }
 
 // A port that is taken is known before any browser opens, and a chain goes on.
+func TestPain71PastedRedirect(t *testing.T) {
+	t.Parallel()
+	e, o := emulate(t, people())
+	b := newBrowser(e)
+	// elsewhere is a browser on another machine, where the page at the end is not there.
+	elsewhere := func(ctx context.Context, address string) (string, error) {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, address+"&login_hint="+entratest.DefaultUsername, nil)
+		if err != nil {
+			return "", err
+		}
+		resp, err := e.Transport().Do(r)
+		if err != nil {
+			return "", err
+		}
+		defer resp.Body.Close()
+		return resp.Header.Get("Location"), nil
+	}
+	var whys []string
+	pasting := func(answers ...func(ctx context.Context, address string) (string, error)) *azidentity.InteractiveBrowserCredential {
+		whys = nil
+		return browserCred(t, b, o, func(o *browserOptions) {
+			o.Tokens = isolated
+			o.OpenBrowser = func(context.Context, string) error { return errors.New("no display") }
+			o.NoBrowser = func(context.Context, string, error) error { return errors.New("called") }
+			o.PasteRedirect = func(ctx context.Context, address string, why error) (string, error) {
+				whys = append(whys, why.Error())
+				return answers[len(whys)-1](ctx, address)
+			}
+		})
+	}
+	says := func(text string) func(context.Context, string) (string, error) {
+		return func(context.Context, string) (string, error) { return text, nil }
+	}
+	token(t, pasting(says("hello"), says("http://localhost:1/?code=c&state=another"), elsewhere))
+	if got := strings.Join(whys, "\n"); len(whys) != 3 || whys[0] != "no display" || !strings.Contains(whys[1], "no answer of a sign-in") || !strings.Contains(whys[2], "another sign-in") {
+		t.Errorf("asked because of:\n%s", got)
+	}
+	_, err := pasting(func(_ context.Context, address string) (string, error) {
+		u, _ := url.Parse(address)
+		return "?error=access_denied&error_description=AADSTS65004%3A+declined&state=" + u.Query().Get("state"), nil
+	}).GetToken(t.Context(), armToken)
+	wantFailed(t, err, "AADSTS65004")
+	gone := errors.New("nobody at the keyboard")
+	_, err = pasting(func(context.Context, string) (string, error) { return "", gone }).GetToken(t.Context(), armToken)
+	if wantFailed(t, err); !errors.Is(err, gone) {
+		t.Errorf("got %v", err)
+	}
+	// A browser on this machine may be faster, at the same port.
+	token(t, pasting(func(ctx context.Context, address string) (string, error) {
+		redirected, err := elsewhere(ctx, address)
+		if err != nil {
+			return "", err
+		}
+		resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get(redirected)
+		if err != nil {
+			return "", err
+		}
+		_ = resp.Body.Close()
+		<-ctx.Done()
+		return "", ctx.Err()
+	}))
+}
+
 func TestPain71PortIsTaken(t *testing.T) {
 	t.Parallel()
 	e, o := emulate(t, people())
