@@ -245,10 +245,14 @@ func (*shown) Error() string { return "the address has been shown" }
 // show opens the address in a browser, or has somebody do it. It returns nil if there
 // is an answer to wait for.
 func (f *browserFlow) show(ctx context.Context, address, state string) *shown {
-	why := f.open(ctx, address)
-	if why == nil || ctx.Err() != nil {
-		return nil
+	if why := f.open(ctx, address); why != nil && ctx.Err() == nil {
+		return f.byHand(ctx, address, state, why)
 	}
+	return nil
+}
+
+// byHand is show where no browser could be opened.
+func (f *browserFlow) byHand(ctx context.Context, address, state string, why error) *shown {
 	if f.paste == nil {
 		if err := f.noBrowser(ctx, address, why); err != nil {
 			return &shown{err: err}
