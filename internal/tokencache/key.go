@@ -101,7 +101,7 @@ func canonicalScopes(scopes []string) string {
 	if len(scopes) == 1 && !strings.Contains(scopes[0], " ") {
 		return lower(scopes[0])
 	}
-	set := strings.Fields(lower(strings.Join(scopes, " ")))
+	set := strings.FieldsFunc(lower(strings.Join(scopes, " ")), func(r rune) bool { return r == ' ' }) // RFC 6749, section 3.3
 	slices.Sort(set)
 	return strings.Join(slices.Compact(set), " ")
 }

@@ -170,6 +170,7 @@ func FuzzKey(f *testing.F) {
 	f.Add("@", "[", "`", "{")
 	f.Add("\u212a", "\u017f", "k", "s")
 	f.Add("", " ", "", "")
+	f.Add("t", "a", "t", "a a \na") // a line break separates no scopes
 	f.Fuzz(func(t *testing.T, tenantA, scopesA, tenantB, scopesB string) {
 		o := tokencache.NewOwner(tokencache.Principal{})
 		a := tokencache.Query{Owner: o, Tenant: tenantA, Scopes: strings.Split(scopesA, "|")}
